@@ -1,0 +1,7 @@
+//! `cargo xtask`: see the library, `dockyard`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dockyard::main()
+}
