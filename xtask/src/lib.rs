@@ -2,6 +2,7 @@
 
 pub mod mistake;
 pub mod reference;
+pub mod tags;
 pub mod workspace;
 
 pub fn main() -> std::process::ExitCode {

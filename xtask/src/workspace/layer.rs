@@ -167,8 +167,12 @@ fn read_repositories(table: &Table<'_>) -> Option<ByChannel<Vec<Repository>>> {
     })
 }
 
+fn read_templates(table: &Table<'_>, key: &'static str) -> Option<Vec<Template>> {
+    table.strings(key)
+}
+
 pub(super) fn read_tags(table: &Table<'_>) -> Option<ByChannel<Vec<Template>>> {
-    by_channel(table, "tags", |table, key| table.strings(key))
+    by_channel(table, "tags", read_templates)
 }
 
 pub(super) fn read_labels(table: &Table<'_>) -> BTreeMap<String, Template> {
@@ -433,5 +437,5 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
         clippy::cast_sign_loss,
         reason = "checked to be in range"
     )]
-    (number >= 0.0 && number * factor < 9e18).then(|| (number * factor) as u64)
+    (number >= 0.0 && number * factor < 9e18).then_some((number * factor) as u64)
 }

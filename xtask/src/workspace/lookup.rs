@@ -31,7 +31,7 @@ pub(super) fn in_file(file: &Utf8Path, text: &str, at: &InFile) -> Result<String
             let mut value = None;
             let mut current = Some(table.get_ref());
             for part in key.split('.') {
-                value = current.and_then(|table| table.get(part)).map(|value| value.get_ref());
+                value = current.and_then(|table| table.get(part)).map(toml::Spanned::get_ref);
                 current = value.and_then(DeValue::as_table);
             }
             match value {
