@@ -36,12 +36,15 @@ fn gather(folder: &Path, text: &mut String) {
 
 fn beyond(bundle: &str, packaged: &str) -> String {
     let packaged = certificates(packaged);
-    let own = certificates(bundle).into_iter().filter(|certificate| !packaged.contains(certificate));
-    own.map(|body| {
-        let lines: Vec<&str> = (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
-        format!("{BEGIN}\n{}\n{END}\n", lines.join("\n"))
-    })
-    .collect()
+    let own =
+        certificates(bundle).into_iter().filter(|certificate| !packaged.contains(certificate));
+    let mut text = String::new();
+    for body in own {
+        let lines: Vec<&str> =
+            (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
+        text += &[BEGIN, &lines.join("\n"), END, ""].join("\n");
+    }
+    text
 }
 
 /// The base64 bodies, without line breaks: files differ in theirs.

@@ -58,8 +58,9 @@ impl Builder {
         {
             bail!("{name:?} is not a builder's name");
         }
-        let command = engine.buildx().arg("inspect").args(bootstrap.then_some("--bootstrap")).args(name);
-        let builder: Self = parse(&command.read_within(std::time::Duration::from_secs(120))?)
+        let command =
+            engine.buildx().arg("inspect").args(bootstrap.then_some("--bootstrap")).args(name);
+        let builder: Self = parse(&command.read_within(std::time::Duration::from_mins(2))?)
             .with_context(|| format!("failed to understand what `{command}` says"))?;
         Ok(builder)
     }
@@ -82,7 +83,8 @@ impl Builder {
 
     /// All platforms of all nodes, sorted.
     pub fn platforms(&self) -> Vec<Platform> {
-        let mut platforms: Vec<Platform> = self.nodes.iter().flat_map(|node| node.platforms.clone()).collect();
+        let mut platforms: Vec<Platform> =
+            self.nodes.iter().flat_map(|node| node.platforms.clone()).collect();
         platforms.sort();
         platforms.dedup();
         platforms
@@ -111,7 +113,8 @@ impl fmt::Display for Driver {
 fn is_builder_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+'))
+        && bytes
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+'))
 }
 
 /// Reads `buildx inspect`: `Key: value` lines, the builder's before the line `Nodes:`, then those of each node, which
@@ -186,7 +189,13 @@ mod tests {
 
     #[test]
     fn a_builder_name_is_no_option() {
-        for (name, good) in [("default", true), ("a.b-c_d", true), ("--bootstrap", false), ("", false), ("a b", false)] {
+        for (name, good) in [
+            ("default", true),
+            ("a.b-c_d", true),
+            ("--bootstrap", false),
+            ("", false),
+            ("a b", false),
+        ] {
             assert_eq!(is_builder_name(name), good, "{name}");
         }
     }

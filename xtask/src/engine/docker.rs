@@ -92,7 +92,11 @@ impl fmt::Display for Store {
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let private = if self.origin == Origin::Private { "private " } else { "" };
-        write!(f, "{private}Docker {} at {} ({} image store, {}", self.version, self.endpoint, self.store, self.platform)?;
+        write!(
+            f,
+            "{private}Docker {} at {} ({} image store, {}",
+            self.version, self.endpoint, self.store, self.platform
+        )?;
         match self.buildx {
             Some(buildx) => write!(f, ", buildx {buildx})"),
             None => f.write_str(")"),

@@ -60,12 +60,17 @@ pub fn checks(search: &Search, needs: &Needs) -> Vec<Check> {
         let registries: Vec<Check> = registries.into_iter().map(join).collect();
         (join(engine), programs, registries)
     });
-    programs.into_iter().chain(engine).chain([private_check(environment)]).chain(registries).collect()
+    programs
+        .into_iter()
+        .chain(engine)
+        .chain([private_check(environment)])
+        .chain(registries)
+        .collect()
 }
 
 /// One line a check, and its mend below.
 pub fn render(checks: &[Check]) -> String {
-    checks.iter().map(|check| format!("{check}\n")).collect()
+    checks.iter().map(Check::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for Check {
@@ -88,7 +93,12 @@ impl Check {
         Self { name: name.to_owned(), state: State::Good, detail: detail.into(), mend: None }
     }
 
-    fn lacking(state: State, name: &str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+    fn lacking(
+        state: State,
+        name: &str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self { name: name.to_owned(), state, detail: detail.into(), mend: Some(mend.into()) }
     }
 }
@@ -110,7 +120,11 @@ fn programs(environment: &Environment, pixi: bool) -> Vec<Check> {
         program("cargo", State::Bad, "install Rust from https://rustup.rs"),
     ];
     if pixi {
-        checks.push(program("pixi", State::Warning, "for `lock-update`, install pixi from https://pixi.sh"));
+        checks.push(program(
+            "pixi",
+            State::Warning,
+            "for `lock-update`, install pixi from https://pixi.sh",
+        ));
     }
     checks
 }
@@ -118,9 +132,14 @@ fn programs(environment: &Environment, pixi: bool) -> Vec<Check> {
 fn engine_checks(search: &Search, needs: &Needs) -> Vec<Check> {
     let engine = match Engine::find(search) {
         Ok(engine) => engine,
-        Err(not_found) => return vec![Check::lacking(State::Bad, "engine", not_found.what(), not_found.mend())],
+        Err(not_found) => {
+            return vec![Check::lacking(State::Bad, "engine", not_found.what(), not_found.mend())];
+        }
     };
-    let mut checks = vec![Check::good("engine", engine.to_string()), Check::good("docker", engine.docker.as_str())];
+    let mut checks = vec![
+        Check::good("engine", engine.to_string()),
+        Check::good("docker", engine.docker.as_str()),
+    ];
     checks.push(match engine.store {
         Store::Containerd => Check::good("image store", "containerd"),
         Store::Classic => Check::lacking(
@@ -153,16 +172,23 @@ fn space_check(engine: &Engine) -> Option<Check> {
     let root = engine.data_root.as_ref()?;
     let free = root.free?;
     let detail = format!("{} GB free at {}", free / 1_000_000_000, root.path);
-    Some(match free < LITTLE_SPACE {
-        true => Check::lacking(State::Warning, "disk", detail, "`docker system prune`, or `cargo xtask cache prune`"),
-        false => Check::good("disk", detail),
+    Some(if free < LITTLE_SPACE {
+        Check::lacking(
+            State::Warning,
+            "disk",
+            detail,
+            "`docker system prune`, or `cargo xtask cache prune`",
+        )
+    } else {
+        Check::good("disk", detail)
     })
 }
 
 fn builder_checks(builder: &Builder, needs: &Needs) -> Vec<Check> {
     let detail = format!("{} (driver {})", builder.name, builder.driver);
     if let Some(error) = builder.nodes.iter().find_map(|node| node.error.as_deref()) {
-        let mend = format!("`docker buildx inspect --bootstrap {}`, or another --builder", builder.name);
+        let mend =
+            format!("`docker buildx inspect --bootstrap {}`, or another --builder", builder.name);
         return vec![Check::lacking(State::Bad, "builder", format!("{detail}: {error}"), mend)];
     }
     if !builder.is_running() {
@@ -171,16 +197,18 @@ fn builder_checks(builder: &Builder, needs: &Needs) -> Vec<Check> {
     }
     let platforms: Vec<String> = builder.platforms().iter().map(ToString::to_string).collect();
     let mut checks = vec![Check::good("builder", format!("{detail}: {}", platforms.join(", ")))];
-    checks.extend(needs.platforms.iter().map(|platform| match builder.builds_for(platform) {
-        true => Check::good("platform", format!("{platform} can be built")),
-        false => Check::lacking(
+    checks.extend(needs.platforms.iter().map(|platform| {
+        if builder.builds_for(platform) {
+            return Check::good("platform", format!("{platform} can be built"));
+        }
+        Check::lacking(
             State::Warning,
             "platform",
             format!("{platform} cannot be built here"),
             "install an emulator: Debian and Ubuntu `apt-get install qemu-user-static binfmt-support` (newer ones \
              qemu-user-binfmt), elsewhere `docker run --privileged --rm tonistiigi/binfmt --install all`; then \
              restart the builder",
-        ),
+        )
     }));
     checks
 }
@@ -200,8 +228,12 @@ fn private_check(environment: &Environment) -> Check {
     let name = "private engine";
     match private::status(environment) {
         Ok(private::Status::Absent) => Check::good(name, "none"),
-        Ok(private::Status::Stopped) => Check::good(name, "stopped; `cargo xtask engine start` starts it"),
-        Ok(private::Status::Running { pid, endpoint }) => Check::good(name, format!("runs at {endpoint} (process {pid})")),
+        Ok(private::Status::Stopped) => {
+            Check::good(name, "stopped; `cargo xtask engine start` starts it")
+        }
+        Ok(private::Status::Running { pid, endpoint }) => {
+            Check::good(name, format!("runs at {endpoint} (process {pid})"))
+        }
         Ok(private::Status::Silent { pid }) => Check::lacking(
             State::Warning,
             name,

@@ -9,18 +9,57 @@ use std::ffi::{OsStr, OsString};
 /// Whole names, compared without case: proxies are written both ways, and Windows does not tell them apart.
 const ALLOWED: &[&str] = &[
     // Where programs, a person's files and temporary files are.
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
     // What the output looks like.
-    "LANG", "LANGUAGE", "TERM", "NO_COLOR", "COLORTERM",
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "NO_COLOR",
+    "COLORTERM",
     // How the network is reached, and whom to trust.
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY",
-    "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "FTP_PROXY",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
     // Which engine. `BUILDX_CONFIG` is where builders are kept; every other `BUILDX_…` changes builds.
-    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS", "DOCKER_TLS_VERIFY",
-    "DOCKER_API_VERSION", "DOCKER_AUTH_CONFIG", "BUILDX_CONFIG", "KUBECONFIG",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_API_VERSION",
+    "DOCKER_AUTH_CONFIG",
+    "BUILDX_CONFIG",
+    "KUBECONFIG",
     // What programs on Windows do not start without.
-    "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES",
-    "PROGRAMFILES(X86)", "PROGRAMW6432", "USERPROFILE", "USERNAME", "HOMEDRIVE", "HOMEPATH", "COMSPEC", "PATHEXT",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "PROGRAMW6432",
+    "USERPROFILE",
+    "USERNAME",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "COMSPEC",
+    "PATHEXT",
 ];
 const ALLOWED_BEGINNINGS: &[&str] = &["LC_", "XDG_"];
 
@@ -70,7 +109,8 @@ impl std::fmt::Debug for Environment {
 
 fn is_allowed(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    ALLOWED.contains(&name.as_str()) || ALLOWED_BEGINNINGS.iter().any(|start| name.starts_with(start))
+    ALLOWED.contains(&name.as_str())
+        || ALLOWED_BEGINNINGS.iter().any(|start| name.starts_with(start))
 }
 
 #[cfg(test)]
@@ -79,7 +119,15 @@ mod tests {
 
     #[test]
     fn only_listed_variables_reach_a_child() {
-        for name in ["PATH", "https_proxy", "HTTPS_PROXY", "LC_ALL", "XDG_STATE_HOME", "DOCKER_HOST", "SystemRoot"] {
+        for name in [
+            "PATH",
+            "https_proxy",
+            "HTTPS_PROXY",
+            "LC_ALL",
+            "XDG_STATE_HOME",
+            "DOCKER_HOST",
+            "SystemRoot",
+        ] {
             assert!(is_allowed(name), "{name}");
         }
         for name in [

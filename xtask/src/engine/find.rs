@@ -43,7 +43,8 @@ impl Engine {
     pub fn find(search: &Search) -> Result<Self, NotFound> {
         let environment = &search.environment;
         let found = Self::find_usual(environment);
-        let decided = environment.get("DOCKER_HOST").is_some() || environment.get("DOCKER_CONTEXT").is_some();
+        let decided =
+            environment.get("DOCKER_HOST").is_some() || environment.get("DOCKER_CONTEXT").is_some();
         match found {
             Err(not_found) if !decided => Self::find_private(environment).ok_or(not_found),
             other => other,
@@ -82,8 +83,15 @@ impl Engine {
 
 /// What the current context names. The default context is the system's socket, and needs no process to be known.
 fn context_endpoint(docker: &Utf8Path, environment: &Environment) -> Result<String, NotFound> {
-    let default = if cfg!(windows) { "npipe:////./pipe/docker_engine" } else { "unix:///var/run/docker.sock" };
-    let context = environment.get("DOCKER_CONTEXT").map(str::to_owned).or_else(|| configured_context(environment));
+    let default = if cfg!(windows) {
+        "npipe:////./pipe/docker_engine"
+    } else {
+        "unix:///var/run/docker.sock"
+    };
+    let context = environment
+        .get("DOCKER_CONTEXT")
+        .map(str::to_owned)
+        .or_else(|| configured_context(environment));
     match context.as_deref() {
         None | Some("default") => Ok(default.to_owned()),
         Some(context) => Invocation::new(docker.as_str())
@@ -148,7 +156,11 @@ impl Candidate {
 
     /// The engine's answers to «version» and «info»: over the socket in some milliseconds, else through the CLI,
     /// whose words are also the error's.
-    fn describe(&self, http: Option<&Api>, environment: &Environment) -> Result<(Value, Value), NotFound> {
+    fn describe(
+        &self,
+        http: Option<&Api>,
+        environment: &Environment,
+    ) -> Result<(Value, Value), NotFound> {
         if let Some(http) = http {
             let ask = |path| http.ask("GET", path, LIMIT).and_then(|answer| answer.json());
             if let (Ok(version), Ok(info)) = (ask("/version"), ask("/info"))
@@ -159,8 +171,12 @@ impl Candidate {
             }
         }
         let ask = |topic: &str, format: &str| {
-            let answer = self.command(environment).args([topic, "--format", format]).read_within(LIMIT);
-            let unreachable = |said: &str| NotFound::Unreachable { endpoint: self.endpoint.clone(), said: said.into() };
+            let answer =
+                self.command(environment).args([topic, "--format", format]).read_within(LIMIT);
+            let unreachable = |said: &str| NotFound::Unreachable {
+                endpoint: self.endpoint.clone(),
+                said: said.into(),
+            };
             let answer = answer.map_err(|failure| match failure.last_line() {
                 Some(line) => unreachable(line),
                 None => unreachable(&failure.why.to_string()),
@@ -189,7 +205,8 @@ impl Candidate {
 
     fn data_root(&self, info: &Value) -> Option<DataRoot> {
         let path = Utf8PathBuf::from(info["DockerRootDir"].as_str()?);
-        let local = cfg!(target_os = "linux") && self.endpoint.starts_with("unix://") && path.exists();
+        let local =
+            cfg!(target_os = "linux") && self.endpoint.starts_with("unix://") && path.exists();
         local.then(|| DataRoot { free: free_bytes(&path), path })
     }
 }
@@ -197,13 +214,11 @@ impl Candidate {
 /// The store, as moby's `daemon/info.go` tells it.
 fn store(info: &Value) -> Store {
     let pairs = info["DriverStatus"].as_array().map(Vec::as_slice).unwrap_or_default();
-    match pairs.iter().any(|pair| pair[1] == "io.containerd.snapshotter.v1") {
-        true => Store::Containerd,
-        false => Store::Classic,
-    }
+    let containerd = pairs.iter().any(|pair| pair[1] == "io.containerd.snapshotter.v1");
+    if containerd { Store::Containerd } else { Store::Classic }
 }
 
-/// What answers Docker's API without being Docker: Podman has its own versions and no BuildKit.
+/// What answers Docker's API without being Docker: Podman has its own versions, and no BuildKit inside.
 fn other_engine(version: &Value) -> Option<String> {
     let components = version["Components"].as_array()?;
     let names = components.iter().filter_map(|component| component["Name"].as_str());

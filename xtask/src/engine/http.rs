@@ -60,7 +60,11 @@ impl Api {
         self.keep(connection, answer)
     }
 
-    fn keep(&self, connection: Connection, answer: io::Result<(Answer, bool)>) -> io::Result<Answer> {
+    fn keep(
+        &self,
+        connection: Connection,
+        answer: io::Result<(Answer, bool)>,
+    ) -> io::Result<Answer> {
         let (answer, reusable) = answer?;
         if reusable {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -108,11 +112,17 @@ impl Connection {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn exchange(&mut self, method: &str, path: &str, deadline: Instant) -> io::Result<(Answer, bool)> {
+    fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        deadline: Instant,
+    ) -> io::Result<(Answer, bool)> {
         let timed = self.0.get_mut();
         timed.deadline = deadline;
         timed.stream.set_write_timeout(timed.left()?)?;
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
         timed.stream.write_all(request.as_bytes())?;
         read_answer(&mut self.0)
     }
@@ -168,10 +178,8 @@ fn read_chunks(from: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> {
 }
 
 fn read_exactly(from: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> io::Result<()> {
-    match from.take(length).read_to_end(body)? as u64 == length {
-        true => Ok(()),
-        false => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
+    let read = from.take(length).read_to_end(body)? as u64;
+    if read == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn read_line(from: &mut impl BufRead) -> io::Result<String> {
@@ -204,7 +212,10 @@ mod tests {
             ("HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\nwhy", 500, "why", false),
         ] {
             let (answer, again) = read_answer(&mut text.as_bytes()).unwrap();
-            assert_eq!((answer.status, answer.body.as_slice(), again), (status, body.as_bytes(), reusable));
+            assert_eq!(
+                (answer.status, answer.body.as_slice(), again),
+                (status, body.as_bytes(), reusable)
+            );
         }
         for text in ["", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"] {
             assert!(read_answer(&mut text.as_bytes()).is_err(), "{text:?}");

@@ -40,7 +40,8 @@ impl Engine {
         let json = match &self.http {
             Some(_) => {
                 let manifests = if self.api >= MANIFESTS { "?manifests=1" } else { "" };
-                let answer = self.ask("GET", &format!("/images/{}/json{manifests}", path_segment(name)))?;
+                let answer =
+                    self.ask("GET", &format!("/images/{}/json{manifests}", path_segment(name)))?;
                 match answer.status {
                     200 => answer.json()?,
                     404 => return Ok(None),
@@ -49,16 +50,22 @@ impl Engine {
             }
             None => match self.command().args(["image", "inspect", "--", name]).read() {
                 Ok(text) => serde_json::from_str::<Value>(&text)?[0].take(),
-                Err(failure) if failure.stderr.to_ascii_lowercase().contains("no such image") => return Ok(None),
+                Err(failure) if failure.stderr.to_ascii_lowercase().contains("no such image") => {
+                    return Ok(None);
+                }
                 Err(failure) => return Err(failure.into()),
             },
         };
-        local_image(&json).with_context(|| format!("failed to understand the engine's answer about image {name}"))
+        local_image(&json)
+            .with_context(|| format!("failed to understand the engine's answer about image {name}"))
             .map(Some)
     }
 
     /// As [`image`](Self::image) for each of `names`, in their order.
-    pub fn images<S: AsRef<str> + Sync>(&self, names: &[S]) -> anyhow::Result<Vec<Option<LocalImage>>> {
+    pub fn images<S: AsRef<str> + Sync>(
+        &self,
+        names: &[S],
+    ) -> anyhow::Result<Vec<Option<LocalImage>>> {
         let next = AtomicUsize::new(0);
         let answers = Mutex::new(Vec::with_capacity(names.len()));
         std::thread::scope(|threads| {
@@ -66,7 +73,10 @@ impl Engine {
                 threads.spawn(|| {
                     while let Some((index, name)) = take(&next, names) {
                         let answer = self.image(name.as_ref());
-                        answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, answer));
+                        answers
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .push((index, answer));
                     }
                 });
             }
@@ -78,14 +88,17 @@ impl Engine {
 
     /// Gives `source` (a name or id) the further name `repository:tag`.
     pub fn tag(&self, source: &str, new: &str) -> anyhow::Result<()> {
-        let Some((repository, tag)) = new.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) else {
+        let Some((repository, tag)) = new.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'))
+        else {
             bail!("failed to tag {source}: {new:?} has no tag");
         };
         if self.http.is_none() {
             return Ok(self.command().args(["image", "tag", "--", source, new]).run()?);
         }
-        let (source_path, repository, tag) = (path_segment(source), path_segment(repository), path_segment(tag));
-        let answer = self.ask("POST", &format!("/images/{source_path}/tag?repo={repository}&tag={tag}"))?;
+        let (source_path, repository, tag) =
+            (path_segment(source), path_segment(repository), path_segment(tag));
+        let answer =
+            self.ask("POST", &format!("/images/{source_path}/tag?repo={repository}&tag={tag}"))?;
         match answer.status {
             201 => Ok(()),
             _ => bail!("failed to tag {source} as {new}: {}", answer.message()),
@@ -98,7 +111,9 @@ impl Engine {
         if self.http.is_none() {
             return match self.command().args(["image", "rm", "--", name]).run() {
                 Ok(()) => Ok(true),
-                Err(failure) if failure.stderr.to_ascii_lowercase().contains("no such image") => Ok(false),
+                Err(failure) if failure.stderr.to_ascii_lowercase().contains("no such image") => {
+                    Ok(false)
+                }
                 Err(failure) => Err(failure.into()),
             };
         }
@@ -114,7 +129,12 @@ impl Engine {
         self.ask_within(method, path, LIMIT)
     }
 
-    pub(super) fn ask_within(&self, method: &str, path: &str, limit: Duration) -> anyhow::Result<Answer> {
+    pub(super) fn ask_within(
+        &self,
+        method: &str,
+        path: &str,
+        limit: Duration,
+    ) -> anyhow::Result<Answer> {
         let http = self.http.as_ref().context("the engine has no socket on this machine")?;
         let path = format!("/v{}.{}{path}", self.api.major, self.api.minor);
         let answer = http.ask(method, &path, limit);
@@ -132,23 +152,37 @@ pub(super) fn path_segment(name: &str) -> String {
     let mut path = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' | b':' | b'@' => path.push(byte.into()),
-            _ => path.push_str(&format!("%{byte:02X}")),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' | b':' | b'@' => {
+                path.push(byte.into())
+            }
+            _ => path.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
         }
     }
     path
 }
 
+fn hex_digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).map_or('0', |digit| digit.to_ascii_uppercase())
+}
+
 fn local_image(json: &Value) -> anyhow::Result<LocalImage> {
     let strings = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     };
     let labels = json["Config"]["Labels"].as_object().into_iter().flatten();
     Ok(LocalImage {
         id: json["Id"].as_str().context("no Id")?.parse()?,
         tags: strings(&json["RepoTags"]),
         platforms: platforms(json),
-        labels: labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect(),
+        labels: labels
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect(),
         size: json["Size"].as_u64().unwrap_or(0),
         created: json["Created"].as_str().unwrap_or_default().to_owned(),
     })
@@ -160,13 +194,19 @@ fn platforms(json: &Value) -> Vec<Platform> {
         format!("{os}/{arch}/{variant}").trim_end_matches('/').parse().ok()
     };
     let manifests = json["Manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let images = manifests.iter().filter(|manifest| manifest["Kind"] == "image" && manifest["Available"] == true);
+    let images = manifests
+        .iter()
+        .filter(|manifest| manifest["Kind"] == "image" && manifest["Available"] == true);
     let mut platforms: Vec<Platform> = images
         .map(|manifest| &manifest["ImageData"]["Platform"])
         .filter_map(|at| parse(part(at, "os"), part(at, "architecture"), part(at, "variant")))
         .collect();
     if platforms.is_empty() {
-        platforms.extend(parse(part(json, "Os"), part(json, "Architecture"), part(json, "Variant")));
+        platforms.extend(parse(
+            part(json, "Os"),
+            part(json, "Architecture"),
+            part(json, "Variant"),
+        ));
     }
     platforms.sort();
     platforms.dedup();

@@ -130,8 +130,16 @@ impl Invocation {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    fn output(&self, expression: &duct::Expression, limit: Option<Duration>) -> Result<Output, Failure> {
-        let failure = |why, stderr: &[u8]| Failure { command: self.to_string(), why, stderr: last_lines(stderr) };
+    fn output(
+        &self,
+        expression: &duct::Expression,
+        limit: Option<Duration>,
+    ) -> Result<Output, Failure> {
+        let failure = |why, stderr: &[u8]| Failure {
+            command: self.to_string(),
+            why,
+            stderr: last_lines(stderr),
+        };
         let handle = expression
             .stdout_capture()
             .stderr_capture()
@@ -141,7 +149,11 @@ impl Invocation {
             Ok(output) if output.status.success() => Ok(output.clone()),
             Ok(output) => {
                 // Some programs say why on stdout.
-                let said = if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
+                let said = if output.stderr.trim_ascii().is_empty() {
+                    &output.stdout
+                } else {
+                    &output.stderr
+                };
                 Err(failure(Why::Status(output.status.code()), said))
             }
             Err(stopped) => Err(failure(Why::Stopped(stopped), &[])),
@@ -150,8 +162,10 @@ impl Invocation {
 
     fn full_environment(&self) -> Vec<(OsString, OsString)> {
         let environment = self.environment.clone().unwrap_or_else(Environment::of_process);
-        let allowed = environment.allowed().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let own = self.variables.iter().map(|own| (own.name.clone().into(), own.value.clone().into()));
+        let allowed =
+            environment.allowed().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let own =
+            self.variables.iter().map(|own| (own.name.clone().into(), own.value.clone().into()));
         allowed.chain(own).collect()
     }
 }
@@ -162,15 +176,17 @@ impl fmt::Display for Invocation {
             write!(f, "(cd {} && ", quoted(folder.as_str()))?;
         }
         for Variable { name, value, secret } in &self.variables {
-            match secret {
-                true => write!(f, "{name}=\"${name}\" ")?,
-                false => write!(f, "{name}={} ", quoted(value))?,
+            if *secret {
+                write!(f, "{name}=\"${name}\" ")?;
+            } else {
+                write!(f, "{name}={} ", quoted(value))?;
             }
         }
         // A first word with `=` would be an assignment.
-        match self.program.contains('=') {
-            true => write!(f, "'{}'", self.program.replace('\'', r"'\''"))?,
-            false => f.write_str(&quoted(&self.program))?,
+        if self.program.contains('=') {
+            write!(f, "'{}'", self.program.replace('\'', r"'\''"))?;
+        } else {
+            f.write_str(&quoted(&self.program))?;
         }
         for arg in &self.args {
             write!(f, " {}", quoted(arg))?;
@@ -242,7 +258,8 @@ impl std::error::Error for Failure {}
 
 fn last_lines(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
@@ -302,9 +319,15 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn failures_say_what_ran_and_why() {
-        let failed = Invocation::new("ls").arg("/does/not/exist").env("LC_ALL", "C").read().unwrap_err();
-        assert!(failed.to_string().starts_with("`LC_ALL=C ls /does/not/exist` ended with status 2\n  ls: "));
-        let slow = Invocation::new("sleep").arg("5").read_within(Duration::from_millis(80)).unwrap_err();
+        let failed =
+            Invocation::new("ls").arg("/does/not/exist").env("LC_ALL", "C").read().unwrap_err();
+        assert!(
+            failed
+                .to_string()
+                .starts_with("`LC_ALL=C ls /does/not/exist` ended with status 2\n  ls: ")
+        );
+        let slow =
+            Invocation::new("sleep").arg("5").read_within(Duration::from_millis(80)).unwrap_err();
         assert!(slow.is_timeout(), "{slow}");
         let missing = Invocation::new("no-such-program").read().unwrap_err();
         assert!(matches!(missing.why, Why::NotStarted(_)), "{missing}");

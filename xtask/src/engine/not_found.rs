@@ -44,12 +44,18 @@ impl NotFound {
             Self::Unreachable { endpoint, said } => {
                 format!("the Docker engine at {endpoint} cannot be reached: {said}")
             }
-            Self::NotDocker { endpoint, name } => format!("{endpoint} is {name}, not a Docker engine"),
+            Self::NotDocker { endpoint, name } => {
+                format!("{endpoint} is {name}, not a Docker engine")
+            }
             Self::EngineTooOld { endpoint, found } => {
-                format!("the Docker engine at {endpoint} is {found}; the oldest supported is {OLDEST_ENGINE}")
+                format!(
+                    "the Docker engine at {endpoint} is {found}; the oldest supported is {OLDEST_ENGINE}"
+                )
             }
             Self::BuildxTooOld { docker, found } => {
-                format!("the buildx of {docker} is {found}; the oldest supported is {OLDEST_BUILDX}")
+                format!(
+                    "the buildx of {docker} is {found}; the oldest supported is {OLDEST_BUILDX}"
+                )
             }
         }
     }
@@ -63,7 +69,9 @@ impl NotFound {
                 "install the docker-buildx-plugin package (Debian, Ubuntu: docker-buildx), or put the program into \
                  ~/.docker/cli-plugins; {OWN}"
             ),
-            Self::Unreachable { said, .. } if said.to_ascii_lowercase().contains("permission denied") => {
+            Self::Unreachable { said, .. }
+                if said.to_ascii_lowercase().contains("permission denied") =>
+            {
                 "add yourself to the group `docker` and log in anew, or run as root".to_owned()
             }
             Self::Unreachable { .. } => {

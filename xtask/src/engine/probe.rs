@@ -23,19 +23,33 @@ pub enum Reach {
 
 /// Asks for `reference` the way the builder would: through the engine where BuildKit is inside it (its mirrors count),
 /// else with `imagetools`. `limit` is for the whole question; 5 s are plenty.
-pub fn registry(engine: &Engine, builder: &Builder, reference: &Reference, limit: Duration) -> Reach {
+pub fn registry(
+    engine: &Engine,
+    builder: &Builder,
+    reference: &Reference,
+    limit: Duration,
+) -> Reach {
     if builder.sees_engine_images() && engine.http.is_some() {
         return through_engine(engine, reference, limit);
     }
-    let command = engine
-        .buildx()
-        .args(["imagetools", "inspect", "--builder", &builder.name, "--raw", &reference.to_string()]);
+    let command = engine.buildx().args([
+        "imagetools",
+        "inspect",
+        "--builder",
+        &builder.name,
+        "--raw",
+        &reference.to_string(),
+    ]);
     match command.read_within(limit) {
         Ok(_) => Reach::Resolved,
         Err(failure) => {
             let said = failure.last_line().map_or_else(|| failure.why.to_string(), str::to_owned);
             let said = said.trim_start_matches("ERROR: ").to_owned();
-            if failure.is_timeout() || !is_refusal(&said) { Reach::Unreachable { said } } else { Reach::Refused { said } }
+            if failure.is_timeout() || !is_refusal(&said) {
+                Reach::Unreachable { said }
+            } else {
+                Reach::Refused { said }
+            }
         }
     }
 }
@@ -64,11 +78,25 @@ fn is_refusal(said: &str) -> bool {
     // Names that do not resolve are «not found» too, in some resolvers' words.
     let network = ["dial tcp", "lookup ", "no such host", "tls: ", "x509: ", "timeout", "i/o "];
     let refusals = [
-        "not found", "unauthorized", "denied", "forbidden", "manifest unknown", "name unknown", "authentication required",
-        "insufficient_scope", "authorization failed", "no basic auth", "401", "403 ", "404", "429", "toomanyrequests",
+        "not found",
+        "unauthorized",
+        "denied",
+        "forbidden",
+        "manifest unknown",
+        "name unknown",
+        "authentication required",
+        "insufficient_scope",
+        "authorization failed",
+        "no basic auth",
+        "401",
+        "403 ",
+        "404",
+        "429",
+        "toomanyrequests",
         "too many requests",
     ];
-    !network.iter().any(|word| said.contains(word)) && refusals.iter().any(|word| said.contains(word))
+    !network.iter().any(|word| said.contains(word))
+        && refusals.iter().any(|word| said.contains(word))
 }
 
 #[cfg(test)]
@@ -80,12 +108,21 @@ mod tests {
         for (said, refusal) in [
             ("docker.io/library/nope:1: not found", true),
             ("pull access denied, repository does not exist or may require authorization", true),
-            ("failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized", true),
+            (
+                "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized",
+                true,
+            ),
             ("manifest unknown", true),
             ("toomanyrequests: You have reached your pull rate limit", true),
-            ("Head \"https://ghcr.io/v2/x\": dial tcp: lookup ghcr.io on 10.0.0.1:53: no such host", false),
+            (
+                "Head \"https://ghcr.io/v2/x\": dial tcp: lookup ghcr.io on 10.0.0.1:53: no such host",
+                false,
+            ),
             ("net/http: TLS handshake timeout", false),
-            ("tls: failed to verify certificate: x509: certificate signed by unknown authority", false),
+            (
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                false,
+            ),
             ("dial tcp 127.0.0.1:5999: connect: connection refused", false),
         ] {
             assert_eq!(is_refusal(said), refusal, "{said}");

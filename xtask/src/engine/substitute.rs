@@ -107,7 +107,12 @@ impl SubstituteRecipe {
 
     /// The substitute for `platform`, made where the engine has none of this recipe that trusts whom this machine
     /// trusts. A foreign platform needs an emulator. `say` gets a line when it takes time.
-    pub fn provide(&self, engine: &Engine, platform: &Platform, say: &dyn Fn(&str)) -> anyhow::Result<Substitute> {
+    pub fn provide(
+        &self,
+        engine: &Engine,
+        platform: &Platform,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<Substitute> {
         let name = self.name(platform);
         let authorities = authorities::beyond_debian();
         let trusted = hex(&Sha256::digest(&authorities));
@@ -116,21 +121,35 @@ impl SubstituteRecipe {
         {
             return Ok(Substitute { name, image, made: false });
         }
-        say(&format!("making a substitute of {} from Debian {} (about 20 s)", self.reference.familiar(), self.suite.0));
-        let folder = tempfile::Builder::new().prefix("dockyard-").tempdir().context("failed to make a folder")?;
-        let folder = Utf8Path::from_path(folder.path()).context("the temporary folder's name is not text")?;
+        say(&format!(
+            "making a substitute of {} from Debian {} (about 20 s)",
+            self.reference.familiar(),
+            self.suite.0
+        ));
+        let folder = tempfile::Builder::new()
+            .prefix("dockyard-")
+            .tempdir()
+            .context("failed to make a folder")?;
+        let folder = Utf8Path::from_path(folder.path())
+            .context("the temporary folder's name is not text")?;
         let file = self.bootstrap(engine, platform, folder, &authorities, say)?;
         let change = |text: String| ["--change".to_owned(), text];
         let import = engine
             .command()
             .args(["image", "import", "--platform", &platform.to_string()])
             .args(change("CMD [\"bash\"]".to_owned()))
-            .args(change("ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()))
+            .args(change(
+                "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+            ))
             .args(change(format!("LABEL {RECIPE_LABEL}={}", self.identity())))
             .args(change(format!("LABEL {AUTHORITIES_LABEL}={trusted}")))
             .args(["--", file.as_str(), &name]);
-        import.run().with_context(|| format!("failed to import the substitute of {}", self.reference))?;
-        let image = engine.image(&name)?.with_context(|| format!("{name} is not in the engine after its import"))?;
+        import
+            .run()
+            .with_context(|| format!("failed to import the substitute of {}", self.reference))?;
+        let image = engine
+            .image(&name)?
+            .with_context(|| format!("{name} is not in the engine after its import"))?;
         Ok(Substitute { name, image, made: true })
     }
 
@@ -151,7 +170,9 @@ impl SubstituteRecipe {
         let mut hooks = vec!["upload docker-clean /etc/apt/apt.conf.d/docker-clean".to_owned()];
         if !authorities.is_empty() {
             include.insert(Word("ca-certificates".to_owned()));
-            hooks.push("upload authorities.crt /usr/local/share/ca-certificates/dockyard.crt".to_owned());
+            hooks.push(
+                "upload authorities.crt /usr/local/share/ca-certificates/dockyard.crt".to_owned(),
+            );
             hooks.push("chroot \"$1\" update-ca-certificates".to_owned());
         }
         hooks.push("rm -f \"$1/etc/hostname\" \"$1/etc/resolv.conf\"".to_owned());
@@ -179,8 +200,12 @@ fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<I
     if which::which_in("mmdebstrap", Some(programs_path(environment)), "/").is_ok() {
         return Ok(Invocation::new("mmdebstrap"));
     }
-    if !cfg!(target_os = "linux") || which::which_in("apt-get", Some(programs_path(environment)), "/").is_err() {
-        bail!("a base can be made from Debian's archive only on Linux with apt: let the machine reach a registry");
+    if !cfg!(target_os = "linux")
+        || which::which_in("apt-get", Some(programs_path(environment)), "/").is_err()
+    {
+        bail!(
+            "a base can be made from Debian's archive only on Linux with apt: let the machine reach a registry"
+        );
     }
     let folder = State::of(environment)?.folder().with_file_name("mmdebstrap");
     let program = folder.join("root/usr/bin/mmdebstrap");
@@ -237,7 +262,9 @@ impl FromStr for Variant {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let all = [Self::Essential, Self::Apt, Self::Minbase, Self::Buildd, Self::Important];
         let names = all.map(Self::name).join(", ");
-        all.into_iter().find(|variant| variant.name() == text).with_context(|| format!("{text:?} is none of {names}"))
+        all.into_iter()
+            .find(|variant| variant.name() == text)
+            .with_context(|| format!("{text:?} is none of {names}"))
     }
 }
 
@@ -291,7 +318,10 @@ mod tests {
         assert_eq!(one.identity(), recipe(&["ca-certificates", "curl"]).identity());
         assert_ne!(one.identity(), recipe(&["curl"]).identity());
         let name = one.name(&"linux/amd64".parse().unwrap());
-        assert!(name.starts_with("dockyard.invalid/substitute/library/debian:trixie-slim-linux-amd64-"), "{name}");
+        assert!(
+            name.starts_with("dockyard.invalid/substitute/library/debian:trixie-slim-linux-amd64-"),
+            "{name}"
+        );
         name.parse::<Reference>().unwrap();
     }
 
@@ -300,9 +330,13 @@ mod tests {
         for word in ["", "-x", "a,b", "a b", "$(id)", "A", "a\n"] {
             assert!(word.parse::<Word>().is_err(), "{word:?}");
         }
-        for mirror in ["", "http://", "file:///etc", "deb http://x", "http://x y", "--hook-dir=/x"] {
+        for mirror in ["", "http://", "file:///etc", "deb http://x", "http://x y", "--hook-dir=/x"]
+        {
             assert!(mirror.parse::<Mirror>().is_err(), "{mirror:?}");
         }
-        assert!("http://deb.debian.org/debian".parse::<Mirror>().is_ok() && "libstdc++6".parse::<Word>().is_ok());
+        assert!(
+            "http://deb.debian.org/debian".parse::<Mirror>().is_ok()
+                && "libstdc++6".parse::<Word>().is_ok()
+        );
     }
 }

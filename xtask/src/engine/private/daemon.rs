@@ -53,12 +53,15 @@ pub(super) fn configure(
     let folder = state.config_folder();
     let plugins = folder.join("cli-plugins");
     fs::create_dir_all(&plugins).with_context(|| format!("failed to make {plugins}"))?;
-    let buildx = state.program("docker-buildx").context("the unpacked packages have no docker-buildx")?;
+    let buildx =
+        state.program("docker-buildx").context("the unpacked packages have no docker-buildx")?;
     link(&buildx, &plugins.join("docker-buildx"))?;
     // By a link, which `docker login` writes through, the person's logins serve here and no secret is copied. With
     // DOCKER_HOST set, the current context that may stand there is not looked at.
     match user_config_folder(environment).filter(|user| *user != folder) {
-        Some(user) => link(&camino::absolute_utf8(user.join("config.json"))?, &folder.join("config.json")),
+        Some(user) => {
+            link(&camino::absolute_utf8(user.join("config.json"))?, &folder.join("config.json"))
+        }
         None => Ok(()),
     }
 }
@@ -72,7 +75,12 @@ pub(super) fn start(state: &State, environment: &Environment) -> anyhow::Result<
         }
     }
     let root = state.root();
-    let path = format!("{}:{}:{}", root.join("usr/bin"), root.join("usr/sbin"), programs_path(environment));
+    let path = format!(
+        "{}:{}:{}",
+        root.join("usr/bin"),
+        root.join("usr/sbin"),
+        programs_path(environment)
+    );
     let dockerd = state.program("dockerd").context("the unpacked packages have no dockerd")?;
     let command = Invocation::new("setsid")
         .args([dockerd.as_str(), "--config-file", state.folder().join("daemon.json").as_str()])
@@ -80,7 +88,12 @@ pub(super) fn start(state: &State, environment: &Environment) -> anyhow::Result<
         .folder("/");
     let log = state.log();
     let file = fs::File::create(&log).with_context(|| format!("failed to write {log}"))?;
-    let handle = command.duct().stdout_file(file).stderr_to_stdout().start().context("failed to start dockerd")?;
+    let handle = command
+        .duct()
+        .stderr_to_stdout()
+        .stdout_file(file)
+        .start()
+        .context("failed to start dockerd")?;
     interrupt::listen();
     let start = Instant::now();
     loop {
@@ -92,10 +105,13 @@ pub(super) fn start(state: &State, environment: &Environment) -> anyhow::Result<
         }
         if interrupt::interrupted() || start.elapsed() > START {
             child::end(&handle);
-            match interrupt::interrupted() {
-                true => bail!("interrupted"),
-                false => bail!("dockerd did not answer within {START:?}; the last lines of {log}:\n{}", last_lines(&log)),
+            if interrupt::interrupted() {
+                bail!("interrupted");
             }
+            bail!(
+                "dockerd did not answer within {START:?}; the last lines of {log}:\n{}",
+                last_lines(&log)
+            );
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -118,7 +134,8 @@ fn last_lines(log: &Utf8Path) -> String {
 }
 
 fn is_overlay(folder: &Utf8Path) -> bool {
-    let kind = Invocation::new("stat").args(["--file-system", "--format=%T", folder.as_str()]).read();
+    let kind =
+        Invocation::new("stat").args(["--file-system", "--format=%T", folder.as_str()]).read();
     kind.is_ok_and(|kind| kind == "overlayfs")
 }
 

@@ -66,7 +66,11 @@ pub fn status(environment: &Environment) -> anyhow::Result<Status> {
 }
 
 /// Brings the engine up, or finds that it runs. `say` gets a line for each step that takes over a second.
-pub fn start(environment: &Environment, options: &Options, say: &dyn Fn(&str)) -> anyhow::Result<Started> {
+pub fn start(
+    environment: &Environment,
+    options: &Options,
+    say: &dyn Fn(&str),
+) -> anyhow::Result<Started> {
     let state = State::of(environment)?;
     let _lock = state.lock(say)?;
     let endpoint = state.endpoint();
@@ -80,7 +84,8 @@ pub fn start(environment: &Environment, options: &Options, say: &dyn Fn(&str)) -
             say(&format!("ending the private engine (process {pid}), which does not answer"));
             process::end_all(&state)?;
         }
-        Status::Absent | Status::Stopped => {}
+        // A killed dockerd leaves containers, which the next one would end too, but slowly.
+        Status::Absent | Status::Stopped => process::end_all(&state)?,
     }
     preflight::check(environment)?;
     packages::install(&state, environment, options, say)?;

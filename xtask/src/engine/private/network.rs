@@ -33,14 +33,18 @@ impl Network {
 pub(super) fn up(state: &State, environment: &Environment) -> anyhow::Result<Network> {
     let addresses = ask_ip(environment, &["addr", "show"])?;
     let network = match recorded(state) {
-        Some(network) if is_ours(&addresses, &network) || !links(&addresses).any(|link| link == network.bridge) => {
+        Some(network)
+            if is_ours(&addresses, &network)
+                || !links(&addresses).any(|link| link == network.bridge) =>
+        {
             network
         }
         _ => choose(&addresses, &ask_ip(environment, &["route", "show", "table", "all"])?)
             .context("no private subnet is free for the private engine's bridge")?,
     };
     let record = serde_json::to_string(&network)?;
-    std::fs::write(record_file(state), record).with_context(|| format!("failed to write {}", record_file(state)))?;
+    std::fs::write(record_file(state), record)
+        .with_context(|| format!("failed to write {}", record_file(state)))?;
     let (bridge, address) = (network.bridge.as_str(), network.address());
     if !links(&addresses).any(|link| link == bridge) {
         ip(environment, &["link", "add", "name", bridge, "type", "bridge"])?;
@@ -92,11 +96,19 @@ fn rules(network: &Network) -> Vec<(&'static str, &'static str, Vec<String>)> {
     vec![
         ("nat", "POSTROUTING", words(format!("-s {subnet} ! -o {bridge} -j MASQUERADE"))),
         ("filter", "FORWARD", words(format!("-i {bridge} -j ACCEPT"))),
-        ("filter", "FORWARD", words(format!("-o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"))),
+        (
+            "filter",
+            "FORWARD",
+            words(format!("-o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")),
+        ),
     ]
 }
 
-fn iptables(environment: &Environment, action: &str, rule: &(&str, &str, Vec<String>)) -> Invocation {
+fn iptables(
+    environment: &Environment,
+    action: &str,
+    rule: &(&str, &str, Vec<String>),
+) -> Invocation {
     let (table, chain, rest) = rule;
     with_programs("iptables", environment).args(["-w", "10", "-t", table, action, chain]).args(rest)
 }
@@ -113,7 +125,8 @@ fn ask_ip(environment: &Environment, args: &[&str]) -> anyhow::Result<Value> {
 }
 
 fn with_programs(program: &str, environment: &Environment) -> Invocation {
-    Invocation::new(program).environment(environment.clone().with("PATH", programs_path(environment)))
+    Invocation::new(program)
+        .environment(environment.clone().with("PATH", programs_path(environment)))
 }
 
 fn links(addresses: &Value) -> impl Iterator<Item = &str> {
@@ -126,7 +139,8 @@ fn is_ours(addresses: &Value, network: &Network) -> bool {
     let links = addresses.as_array().into_iter().flatten();
     links.filter(|link| link["ifname"] == network.bridge.as_str()).any(|link| {
         let all = link["addr_info"].as_array().into_iter().flatten();
-        all.filter_map(|info| info["local"].as_str()).any(|local| address.starts_with(&format!("{local}/")))
+        all.filter_map(|info| info["local"].as_str())
+            .any(|local| address.starts_with(&format!("{local}/")))
     })
 }
 
@@ -136,7 +150,9 @@ fn choose(addresses: &Value, routes: &Value) -> Option<Network> {
     for link in addresses.as_array()? {
         for info in link["addr_info"].as_array().into_iter().flatten() {
             let length = info["prefixlen"].as_u64().and_then(|length| u8::try_from(length).ok());
-            taken.extend(info["local"].as_str().and_then(|local| Some((local.parse().ok()?, length?))));
+            taken.extend(
+                info["local"].as_str().and_then(|local| Some((local.parse().ok()?, length?))),
+            );
         }
     }
     let destinations = routes.as_array()?.iter().filter_map(|route| route["dst"].as_str());
@@ -146,9 +162,11 @@ fn choose(addresses: &Value, routes: &Value) -> Option<Network> {
     }));
     let bridge = (0..100).map(|number| format!("dockyard{number}"));
     let bridge = bridge.into_iter().find(|name| links(addresses).all(|link| link != name))?;
-    let subnets = (16..=31).rev().flat_map(|b| (200..=204).map(move |c| Ipv4Addr::new(172, b, c, 0)));
+    let subnets =
+        (16..=31).rev().flat_map(|b| (200..=204).map(move |c| Ipv4Addr::new(172, b, c, 0)));
     let more = (200..=250).map(|b| Ipv4Addr::new(10, b, 77, 0));
-    let subnet = subnets.chain(more).find(|subnet| !taken.iter().any(|taken| overlap(*subnet, *taken)))?;
+    let subnet =
+        subnets.chain(more).find(|subnet| !taken.iter().any(|taken| overlap(*subnet, *taken)))?;
     Some(Network { bridge, subnet })
 }
 
@@ -168,10 +186,14 @@ mod tests {
     #[test]
     fn chooses_what_nobody_uses() {
         let link = |name: &str, local: &str, length: u8| json!({ "ifname": name, "addr_info": [{ "local": local, "prefixlen": length }] });
-        let addresses = json!([link("eth0", "192.0.2.2", 24), link("dockyard0", "172.31.200.1", 24)]);
+        let addresses =
+            json!([link("eth0", "192.0.2.2", 24), link("dockyard0", "172.31.200.1", 24)]);
         let routes = json!([{ "dst": "default" }, { "dst": "172.31.201.7" }, { "dst": "172.30.0.0/16" }, { "dst": "fe80::/64" }]);
         let chosen = choose(&addresses, &routes).unwrap();
-        assert_eq!((chosen.bridge.as_str(), chosen.address().as_str()), ("dockyard1", "172.31.202.1/24"));
+        assert_eq!(
+            (chosen.bridge.as_str(), chosen.address().as_str()),
+            ("dockyard1", "172.31.202.1/24")
+        );
         let none = json!([link("a", "172.16.0.1", 12), link("b", "10.0.0.1", 8)]);
         assert_eq!(choose(&none, &json!([])), None);
     }
@@ -186,7 +208,11 @@ mod tests {
             ("172.31.201.0", 24, false),
             ("0.0.0.0", 0, false),
         ] {
-            assert_eq!(overlap(subnet, (address.parse().unwrap(), length)), overlaps, "{address}/{length}");
+            assert_eq!(
+                overlap(subnet, (address.parse().unwrap(), length)),
+                overlaps,
+                "{address}/{length}"
+            );
         }
     }
 }

@@ -19,11 +19,15 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// `docker-cli` and `tini` are part of `docker.io` in some releases.
 const REQUIRED: &[&str] = &["docker.io", "docker-buildx", "containerd"];
 const OPTIONAL: &[&str] = &["docker-cli", "tini"];
-const PROGRAMS: &[&str] = &["docker", "dockerd", "containerd", "containerd-shim-runc-v2", "docker-buildx"];
+const PROGRAMS: &[&str] =
+    &["docker", "dockerd", "containerd", "containerd-shim-runc-v2", "docker-buildx"];
 
 /// `PATH` with the folders of system programs, which a plain `su` does not have.
 pub(in super::super) fn programs_path(environment: &Environment) -> String {
-    format!("{}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin", environment.get("PATH").unwrap_or("/usr/local/bin"))
+    format!(
+        "{}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
+        environment.get("PATH").unwrap_or("/usr/local/bin")
+    )
 }
 
 /// apt with lists and caches of its own, so that the machine's are left alone.
@@ -36,10 +40,15 @@ pub(in super::super) struct Archive {
 
 impl Archive {
     /// The machine's own sources.
-    pub(in super::super) fn of_machine(folder: &Utf8Path, environment: &Environment) -> anyhow::Result<Self> {
+    pub(in super::super) fn of_machine(
+        folder: &Utf8Path,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
         let folder = folder.join("own");
         let lists = folder.join("lists");
-        for made in [lists.join("partial"), folder.join("cache/archives/partial"), folder.join("packages")] {
+        for made in
+            [lists.join("partial"), folder.join("cache/archives/partial"), folder.join("packages")]
+        {
             fs::create_dir_all(&made).with_context(|| format!("failed to make {made}"))?;
         }
         let options = [
@@ -63,11 +72,13 @@ impl Archive {
             archive.update()?;
             archive.unpack(&["debian-archive-keyring"], &archive.folder.join("keyring"))?;
         }
-        let keyring = match Utf8Path::new(KEYRING).exists() {
-            true => Utf8PathBuf::from(KEYRING),
-            false => archive.folder.join("keyring").join(KEYRING.trim_start_matches('/')),
+        let keyring = if Utf8Path::new(KEYRING).exists() {
+            Utf8PathBuf::from(KEYRING)
+        } else {
+            archive.folder.join("keyring").join(KEYRING.trim_start_matches('/'))
         };
-        archive = Self { folder: folder.join(NEWER_DEBIAN), ..Self::of_machine(folder, environment)? };
+        archive =
+            Self { folder: folder.join(NEWER_DEBIAN), ..Self::of_machine(folder, environment)? };
         let lists = archive.folder.join("lists");
         let sources = archive.folder.join("sources.list");
         for made in [lists.join("partial"), archive.folder.join("packages")] {
@@ -98,14 +109,20 @@ impl Archive {
     }
 
     /// Fetches `packages` and unpacks them into `into`.
-    pub(in super::super) fn unpack(&self, packages: &[&str], into: &Utf8Path) -> anyhow::Result<()> {
+    pub(in super::super) fn unpack(
+        &self,
+        packages: &[&str],
+        into: &Utf8Path,
+    ) -> anyhow::Result<()> {
         let folder = self.folder.join("packages");
         let download = self.apt("apt-get").args(["-q", "download"]).folder(folder.as_str());
         let listed = download.clone().arg("--print-uris").args(packages.iter().copied()).read()?;
         download.args(packages.iter().copied()).run()?;
         fs::create_dir_all(into).with_context(|| format!("failed to make {into}"))?;
         for file in files_of(&listed) {
-            Invocation::new("dpkg").args(["-x", folder.join(file).as_str(), into.as_str()]).run()?;
+            Invocation::new("dpkg")
+                .args(["-x", folder.join(file).as_str(), into.as_str()])
+                .run()?;
         }
         Ok(())
     }
@@ -141,7 +158,8 @@ pub(super) fn install(
         fs::remove_dir_all(&root).with_context(|| format!("failed to remove {root}"))?;
     }
     fs::rename(&fresh, &root).with_context(|| format!("failed to rename {fresh}"))?;
-    let missing: Vec<&str> = PROGRAMS.iter().copied().filter(|program| state.program(program).is_none()).collect();
+    let missing: Vec<&str> =
+        PROGRAMS.iter().copied().filter(|program| state.program(program).is_none()).collect();
     if !missing.is_empty() {
         bail!("the packages {} hold no {}", packages.join(", "), missing.join(", "));
     }
@@ -168,11 +186,19 @@ fn choose(
         }
     }
     say(&format!("looking for Docker Engine in Debian {NEWER_DEBIAN}"));
-    let debian = Archive::of_debian(folder, environment, options.debian_mirror.as_deref().unwrap_or(DEBIAN))?;
-    debian.update().context("failed to reach Debian's archive; is there a proxy to set (http_proxy), or a mirror?")?;
+    let debian = Archive::of_debian(
+        folder,
+        environment,
+        options.debian_mirror.as_deref().unwrap_or(DEBIAN),
+    )?;
+    debian.update().context(
+        "failed to reach Debian's archive; is there a proxy to set (http_proxy), or a mirror?",
+    )?;
     let found = debian.candidates(&wanted)?;
     if !new_enough(&found) {
-        bail!("Debian {NEWER_DEBIAN} has no Docker Engine {OLDEST_ENGINE} with buildx {OLDEST_BUILDX} for this processor");
+        bail!(
+            "Debian {NEWER_DEBIAN} has no Docker Engine {OLDEST_ENGINE} with buildx {OLDEST_BUILDX} for this processor"
+        );
     }
     Ok((debian, found.into_iter().map(|(name, _)| name).collect()))
 }
@@ -183,12 +209,19 @@ fn may_serve(release: &str) -> bool {
         let line = release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         line.map(|value| value.trim_matches('"').to_owned())
     };
-    let old = value("VERSION_ID").and_then(|id| id.parse::<u32>().ok()).is_some_and(|version| version < 13);
+    let old = value("VERSION_ID")
+        .and_then(|id| id.parse::<u32>().ok())
+        .is_some_and(|version| version < 13);
     value("ID").as_deref() != Some("debian") || !old
 }
 
 fn new_enough(found: &[(&str, String)]) -> bool {
-    let version = |name| found.iter().find(|(found, _)| *found == name).and_then(|(_, version)| debian_version(version));
+    let version = |name| {
+        found
+            .iter()
+            .find(|(found, _)| *found == name)
+            .and_then(|(_, version)| debian_version(version))
+    };
     version("docker.io") >= Some(OLDEST_ENGINE)
         && version("docker-buildx") >= Some(OLDEST_BUILDX)
         && version("containerd").is_some()
@@ -205,7 +238,9 @@ fn candidates<'a>(policy: &str, packages: &[&'a str]) -> Vec<(&'a str, String)> 
     for line in policy.lines() {
         if let Some(name) = line.strip_suffix(':').filter(|name| !name.starts_with(' ')) {
             current = packages.iter().copied().find(|package| *package == name);
-        } else if let (Some(name), Some(version)) = (current, line.trim().strip_prefix("Candidate:")) {
+        } else if let (Some(name), Some(version)) =
+            (current, line.trim().strip_prefix("Candidate:"))
+        {
             let version = version.trim();
             if version != "(none)" {
                 found.push((name, version.to_owned()));
@@ -224,10 +259,15 @@ fn files_of(listed: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What has to be the system's own: `runc`, which is linked with its libraries, and what speaks to its kernel.
-pub(super) fn install_system_wide(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<()> {
+pub(super) fn install_system_wide(
+    environment: &Environment,
+    say: &dyn Fn(&str),
+) -> anyhow::Result<()> {
     let missing: Vec<&str> = [("runc", "runc"), ("iptables", "iptables"), ("ip", "iproute2")]
         .into_iter()
-        .filter(|(program, _)| which::which_in(program, Some(programs_path(environment)), "/").is_err())
+        .filter(|(program, _)| {
+            which::which_in(program, Some(programs_path(environment)), "/").is_err()
+        })
         .map(|(_, package)| package)
         .collect();
     if missing.is_empty() { Ok(()) } else { install_packages(&missing, environment, say) }
@@ -242,9 +282,13 @@ pub(in super::super) fn install_packages(
     say(&format!("installing {} with apt", packages.join(", ")));
     let apt = || {
         let environment = environment.clone().with("PATH", programs_path(environment));
-        Invocation::new("apt-get").environment(environment).env("DEBIAN_FRONTEND", "noninteractive").arg("-q")
+        Invocation::new("apt-get")
+            .environment(environment)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .arg("-q")
     };
-    let install = apt().args(["install", "--yes", "--no-install-recommends"]).args(packages.iter().copied());
+    let install =
+        apt().args(["install", "--yes", "--no-install-recommends"]).args(packages.iter().copied());
     if install.run().is_ok() {
         return Ok(());
     }
@@ -261,22 +305,34 @@ mod tests {
     fn reads_what_apt_says() {
         let policy = "docker.io:\n  Installed: (none)\n  Candidate: 26.1.5+dfsg1-9+b1\n  Version table:\n     26.1.5 500\n\
             docker-cli:\n  Installed: (none)\n  Candidate: (none)\nother:\n  Candidate: 1\n";
-        assert_eq!(candidates(policy, &["docker.io", "docker-cli"]), [("docker.io", "26.1.5+dfsg1-9+b1".to_owned())]);
+        assert_eq!(
+            candidates(policy, &["docker.io", "docker-cli"]),
+            [("docker.io", "26.1.5+dfsg1-9+b1".to_owned())]
+        );
         let listed = "Get:1 x\n'http://d/docker.io_26.deb' docker.io_26.1.5%2bdfsg1-9_amd64.deb 230 SHA256:0\n";
         assert_eq!(files_of(listed).collect::<Vec<_>>(), ["docker.io_26.1.5%2bdfsg1-9_amd64.deb"]);
     }
 
     #[test]
     fn only_packages_that_are_new_enough_are_taken() {
-        for (docker, buildx, enough) in
-            [("26.1.5+dfsg1-9", "0.13.1+ds1-3", true), ("20.10.24+dfsg1-1", "0.13.1", false), ("1:27.5.1-0ubuntu3", "0.20.1-0ubuntu1", true), ("26.1.5", "0.12.0", false)]
-        {
-            let found =
-                [("docker.io", docker.to_owned()), ("docker-buildx", buildx.to_owned()), ("containerd", "1.7".to_owned())];
+        for (docker, buildx, enough) in [
+            ("26.1.5+dfsg1-9", "0.13.1+ds1-3", true),
+            ("20.10.24+dfsg1-1", "0.13.1", false),
+            ("1:27.5.1-0ubuntu3", "0.20.1-0ubuntu1", true),
+            ("26.1.5", "0.12.0", false),
+        ] {
+            let found = [
+                ("docker.io", docker.to_owned()),
+                ("docker-buildx", buildx.to_owned()),
+                ("containerd", "1.7".to_owned()),
+            ];
             assert_eq!(new_enough(&found), enough, "{docker} {buildx}");
         }
         assert!(!new_enough(&[("docker.io", "26.1.5".to_owned())]));
         assert!(!may_serve("ID=debian\nVERSION_ID=\"12\"\n"));
-        assert!(may_serve("ID=debian\nVERSION_ID=\"13\"\n") && may_serve("ID=ubuntu\nVERSION_ID=\"22.04\"\n"));
+        assert!(
+            may_serve("ID=debian\nVERSION_ID=\"13\"\n")
+                && may_serve("ID=ubuntu\nVERSION_ID=\"22.04\"\n")
+        );
     }
 }

@@ -8,10 +8,14 @@ use super::programs_path;
 
 pub(super) fn check(environment: &Environment) -> anyhow::Result<()> {
     if !cfg!(target_os = "linux") {
-        bail!("a private engine needs Linux: install Docker Desktop, Colima or OrbStack, and start it");
+        bail!(
+            "a private engine needs Linux: install Docker Desktop, Colima or OrbStack, and start it"
+        );
     }
     if !is_root() {
-        bail!("a private engine needs root: run this command with sudo, or ask for membership in the group `docker`");
+        bail!(
+            "a private engine needs root: run this command with sudo, or ask for membership in the group `docker`"
+        );
     }
     let path = programs_path(environment);
     for program in ["apt-get", "apt-cache", "dpkg", "setsid", "start-stop-daemon"] {
@@ -23,7 +27,9 @@ pub(super) fn check(environment: &Environment) -> anyhow::Result<()> {
         }
     }
     if !knows_overlay(environment) {
-        bail!("the kernel has no overlay file system: load it with `modprobe overlay`, or use another kernel");
+        bail!(
+            "the kernel has no overlay file system: load it with `modprobe overlay`, or use another kernel"
+        );
     }
     if !has_cgroups() {
         bail!(

@@ -70,7 +70,8 @@ pub(super) fn end_all(state: &State) -> anyhow::Result<()> {
     match of(state).as_slice() {
         [] => Ok(()),
         left => {
-            let pids: Vec<String> = left.iter().map(|process| format!("{} {}", process.program, process.pid)).collect();
+            let pids: Vec<String> =
+                left.iter().map(|process| format!("{} {}", process.program, process.pid)).collect();
             bail!("processes of the private engine do not end: {}", pids.join(", "))
         }
     }
@@ -99,13 +100,14 @@ fn mounts_below(folder: &Utf8Path) -> Vec<String> {
 
 /// `start-stop-daemon` (of dpkg) sends the signal only where the pid still is that program's, or that parent's child.
 fn signal(process: &Process, signal: &str, child: Option<u32>) -> anyhow::Result<()> {
-    let command = Invocation::new("/sbin/start-stop-daemon").args(["--stop", "--oknodo", "--quiet", "--signal", signal]);
-    let command = match child {
-        Some(child) => command.args(["--pid", &child.to_string(), "--ppid", &process.pid.to_string()]),
-        None => {
-            let path = process.path.to_string_lossy();
-            command.args(["--pid", &process.pid.to_string(), "--exec", path.trim_end_matches(" (deleted)")])
-        }
+    let command = Invocation::new("/sbin/start-stop-daemon")
+        .args(["--stop", "--oknodo", "--quiet", "--signal", signal]);
+    let pid = process.pid.to_string();
+    let command = if let Some(child) = child {
+        command.args(["--pid", &child.to_string(), "--ppid", &pid])
+    } else {
+        let path = process.path.to_string_lossy();
+        command.args(["--pid", &pid, "--exec", path.trim_end_matches(" (deleted)")])
     };
     Ok(command.run()?)
 }

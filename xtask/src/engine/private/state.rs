@@ -17,7 +17,7 @@ const LONGEST_FOLDER: usize = 107 - "/exec/containerd/containerd-debug.sock".len
 /// How long an engine may take to answer a ping.
 const PING: Duration = Duration::from_secs(2);
 /// How long one `start` waits for another. The first downloads 100 MB.
-const LOCK: Duration = Duration::from_secs(600);
+const LOCK: Duration = Duration::from_mins(10);
 
 /// The folder of a private engine, `$XDG_STATE_HOME/dockyard/engine`.
 #[derive(Clone, Debug)]
@@ -31,7 +31,9 @@ impl State {
             // The XDG base directory specification: what is not absolute is to be ignored.
             Some(folder) if folder.starts_with('/') => Utf8PathBuf::from(folder),
             _ => {
-                let home = environment.get("HOME").context("neither XDG_STATE_HOME nor HOME is set; set HOME")?;
+                let home = environment
+                    .get("HOME")
+                    .context("neither XDG_STATE_HOME nor HOME is set; set HOME")?;
                 Utf8Path::new(home).join(".local/state")
             }
         };
@@ -101,7 +103,8 @@ impl State {
                 self.folder
             );
         }
-        std::fs::create_dir_all(&self.folder).with_context(|| format!("failed to make {}", self.folder))?;
+        std::fs::create_dir_all(&self.folder)
+            .with_context(|| format!("failed to make {}", self.folder))?;
         let path = self.folder.with_extension("lock");
         let file = File::create(&path).with_context(|| format!("failed to open {path}"))?;
         interrupt::listen();
@@ -110,7 +113,9 @@ impl State {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("failed to lock {path}")),
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| format!("failed to lock {path}"));
+                }
                 Err(TryLockError::WouldBlock) if interrupt::interrupted() => bail!("interrupted"),
                 Err(TryLockError::WouldBlock) if start.elapsed() > LOCK => {
                     bail!("another process holds {path} for {} minutes", LOCK.as_secs() / 60)
