@@ -54,6 +54,11 @@ impl Mistake {
         Self { place: None, what: what.into(), mend: None }
     }
 
+    /// As the error that ends a command.
+    pub fn into_error(self) -> anyhow::Error {
+        Mistakes::from(self).into()
+    }
+
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
@@ -106,10 +111,6 @@ impl Mistakes {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
-        self.0.iter()
     }
 
     /// Nothing, or every mistake, sorted and each once.

@@ -1,0 +1,145 @@
+//! The git state, asked once: which commit, which tags, which remote, which files.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use xshell::{Shell, cmd};
+
+/// What git says of the workspace. All absent outside a repository, or before the first commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Git {
+    pub commit: Option<Commit>,
+    /// The branch that HEAD is on.
+    pub branch: Option<String>,
+    /// The tags that name HEAD itself, sorted.
+    pub tags: Vec<String>,
+    /// Where the repository is found on the web, without credentials and `.git`.
+    pub source: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// 40 hexadecimal digits.
+    pub hash: String,
+    /// The committer's date, RFC 3339 in UTC.
+    pub date: String,
+}
+
+impl Git {
+    /// Asks git about the repository that holds `root`; nothing is an answer too.
+    pub fn read(root: &Utf8Path) -> Self {
+        let Some(shell) = shell(root) else { return Self::default() };
+        let format = "%H%x00%ct%x00%D";
+        let log = cmd!(shell, "git log -1 --no-show-signature --decorate=full --format={format}");
+        let mut git = Self::default();
+        if let Ok(line) = log.quiet().ignore_stderr().read() {
+            git.read_log(&line);
+        }
+        let remote =
+            cmd!(shell, "git config --get remote.origin.url").quiet().ignore_stderr().read();
+        git.source = remote.ok().and_then(|url| web_address(url.trim()));
+        git
+    }
+
+    fn read_log(&mut self, line: &str) {
+        let mut parts = line.split('\0');
+        let (Some(hash), Some(seconds), Some(names)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return;
+        };
+        let date = seconds
+            .trim()
+            .parse::<i64>()
+            .ok()
+            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            .map(|timestamp| timestamp.to_string());
+        let Some(date) = date else { return };
+        self.commit = Some(Commit { hash: hash.trim().to_owned(), date });
+        for name in names.split(", ") {
+            if let Some(tag) = name.strip_prefix("tag: refs/tags/") {
+                self.tags.push(tag.to_owned());
+            } else if let Some(branch) = name.strip_prefix("HEAD -> refs/heads/") {
+                self.branch = Some(branch.to_owned());
+            }
+        }
+        self.tags.sort();
+    }
+}
+
+/// The files below `root` called `name` that git tracks or does not ignore; nothing where git does not answer.
+pub(super) fn files_called(root: &Utf8Path, name: &str) -> Option<Vec<Utf8PathBuf>> {
+    let shell = shell(root)?;
+    let pattern = format!(":(glob)**/{name}");
+    let list = cmd!(
+        shell,
+        "git ls-files -z --cached --others --exclude-standard --deduplicate -- {pattern}"
+    );
+    let output = list.quiet().ignore_stderr().output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.split_terminator('\0').map(Utf8PathBuf::from).collect())
+}
+
+fn shell(root: &Utf8Path) -> Option<Shell> {
+    let shell = Shell::new().ok()?;
+    shell.change_dir(root);
+    // Another repository's variables (a hook's, for example) must not redirect these questions.
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        shell.set_var(variable, "");
+    }
+    Some(shell)
+}
+
+/// `git@host:path.git`, `ssh://git@host/path`, `https://user:token@host/path` → `https://host/path`.
+fn web_address(url: &str) -> Option<String> {
+    let (host, path) = if let Some((scheme, rest)) = url.split_once("://") {
+        if !["https", "http", "ssh", "git"].contains(&scheme) {
+            return None;
+        }
+        let (authority, path) = rest.split_once('/')?;
+        let host = authority.rsplit('@').next()?;
+        let host = if scheme == "ssh" { host.split(':').next()? } else { host };
+        (host, path)
+    } else {
+        let (authority, path) = url.split_once(':')?;
+        // `C:\repo` and `./a:b` are paths.
+        if authority.len() < 2 || authority.contains('/') {
+            return None;
+        }
+        (authority.rsplit('@').next()?, path.trim_start_matches('/'))
+    };
+    let path = path.trim_end_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let plain =
+        |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    (plain(host) && plain(path)).then(|| format!("https://{host}/{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_carry_no_credentials() {
+        for (url, expected) in [
+            ("git@github.com:acme/images.git", Some("https://github.com/acme/images")),
+            (
+                "https://user:secret@github.com/acme/images.git",
+                Some("https://github.com/acme/images"),
+            ),
+            ("https://token@gitlab.example:8443/a/b", Some("https://gitlab.example:8443/a/b")),
+            ("ssh://git@github.com:22/acme/images", Some("https://github.com/acme/images")),
+            ("/srv/git/images.git", None),
+            ("C:\\repo", None),
+            ("file:///srv/git", None),
+        ] {
+            assert_eq!(web_address(url).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_log_line_is_read() {
+        let mut git = Git::default();
+        git.read_log("abc\x001700000000\0HEAD -> refs/heads/main, tag: refs/tags/v1.0.0, refs/remotes/origin/main");
+        assert_eq!(git.branch.as_deref(), Some("main"));
+        assert_eq!(git.tags, ["v1.0.0"]);
+        assert_eq!(git.commit.unwrap().date, "2023-11-14T22:13:20Z");
+    }
+}

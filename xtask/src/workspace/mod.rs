@@ -1,0 +1,332 @@
+//! What does this workspace say? Files become typed values here: the configuration, every `image.toml`, the
+//! Dockerfiles' texts, versions and facts from files, and the git state.
+//!
+//! It decides nothing: which image needs which is `graph`'s question, what an image is made of is `key`'s.
+//! Called by `command`, once a run.
+
+mod config;
+mod facts;
+mod git;
+mod image;
+mod layer;
+mod lookup;
+mod paths;
+mod read;
+mod settings;
+mod tests_section;
+mod version;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+
+pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, repository_of};
+pub use facts::GIVEN as GIVEN_FACTS;
+pub use git::{Commit, Git};
+pub use lookup::matching;
+pub use paths::shown;
+pub use read::{Placed, nearest};
+pub use settings::{
+    BuildOptions, ByChannel, Cache, Channel, ContextSource, Fact, FactSource, Gpus, HttpTest,
+    InFile, LockKind, PixiSettings, SecretSource, Target, TargetName, Template, TestRun,
+    TestSettings, VersionSource,
+};
+pub use version::Version;
+
+use crate::mistake::{Mistake, Mistakes, Place};
+use read::Source;
+
+/// A workspace as its files describe it. Paths are relative to `root`.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    pub root: Utf8PathBuf,
+    pub config: Config,
+    /// Sorted by id; the variants of an image in the order of their names.
+    pub targets: Vec<Target>,
+    pub git: Git,
+    /// The text of every Dockerfile that a target names.
+    pub dockerfiles: BTreeMap<Utf8PathBuf, String>,
+}
+
+/// The nearest folder at or above `start` whose `Cargo.toml` has `[workspace.metadata.dockyard]`.
+///
+/// # Errors
+/// When there is none, or a `Cargo.toml` on the way cannot be read.
+pub fn find_root(start: &Utf8Path) -> anyhow::Result<Utf8PathBuf> {
+    for folder in start.ancestors() {
+        let file = folder.join("Cargo.toml");
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        if text.contains("dockyard") {
+            let source = Source { file: "Cargo.toml".into(), text };
+            if config::read(&source).is_ok_and(|config| config.is_none()) {
+                continue;
+            }
+            return Ok(folder.to_owned());
+        }
+    }
+    Err(Mistake::new(format!("no Dockyard workspace at or above {start}"))
+        .mend("add [workspace.metadata.dockyard] to the root Cargo.toml, or name the folder with --root")
+        .into_error())
+}
+
+impl Workspace {
+    /// Reads everything below `root`.
+    ///
+    /// # Errors
+    /// [`Mistakes`]: every independent mistake of the whole workspace. Other errors are the machine's.
+    pub fn load(root: &Utf8Path) -> anyhow::Result<Self> {
+        let root = root
+            .canonicalize_utf8()
+            .with_context(|| format!("failed to open the workspace {root}"))?;
+        let git_root = root.clone();
+        let git = std::thread::spawn(move || Git::read(&git_root));
+        let files = image_files(&root)?;
+
+        let mut mistakes = Mistakes::default();
+        let config = read_config(&root)?;
+        let config = mistakes.take(config).unwrap_or_default();
+        let fallback = root.file_name().unwrap_or("image");
+        let mut targets = Vec::new();
+        for file in files {
+            match read_text(&root, &file) {
+                Ok(text) => {
+                    let source = Source { file, text };
+                    targets.extend(
+                        mistakes.take(image::read(&source, &config, fallback)).unwrap_or_default(),
+                    );
+                }
+                Err(why) => mistakes.push(Mistake::new(why).at(Place::new(file, 1, 1))),
+            }
+        }
+        targets.sort_by(|a, b| (&a.id, &a.variant, &a.place).cmp(&(&b.id, &b.variant, &b.place)));
+        mistakes.extend(doubles(&targets));
+
+        let git = git.join().unwrap_or_default();
+        let mut workspace = Self { root, config, targets, git, dockerfiles: BTreeMap::new() };
+        workspace.read_dockerfiles(&mut mistakes);
+        workspace.check_folders(&mut mistakes);
+        workspace.read_values(&mut mistakes);
+        mistakes.none()?;
+        Ok(workspace)
+    }
+
+    fn read_dockerfiles(&mut self, mistakes: &mut Mistakes) {
+        for target in &self.targets {
+            let Placed { value: file, place } = &target.dockerfile;
+            if self.dockerfiles.contains_key(file) {
+                continue;
+            }
+            match read_text(&self.root, file) {
+                Ok(text) => {
+                    self.dockerfiles.insert(file.clone(), text);
+                }
+                Err(why) => mistakes.push(
+                    Mistake::new(format!("the Dockerfile of {}: {why}", target.id))
+                        .at(place.clone())
+                        .mend("create it, or name another with `dockerfile = \"PATH\"`"),
+                ),
+            }
+        }
+    }
+
+    /// Contexts must be folders, and must not lead out of the workspace by a symbolic link.
+    fn check_folders(&self, mistakes: &mut Mistakes) {
+        let mut seen: BTreeMap<&Utf8Path, Option<String>> = BTreeMap::new();
+        for target in &self.targets {
+            let named = target.contexts.values().filter_map(|source| match source {
+                ContextSource::Folder(folder) => Some(folder.as_path()),
+                ContextSource::Image(_) => None,
+            });
+            for folder in named.chain([target.context.as_path()]) {
+                let wrong = seen.entry(folder).or_insert_with(|| self.wrong_folder(folder));
+                if let Some(why) = wrong {
+                    mistakes.push(
+                        Mistake::new(format!("the context of {}: {why}", target.id))
+                            .at(target.place.clone()),
+                    );
+                }
+            }
+        }
+    }
+
+    fn wrong_folder(&self, folder: &Utf8Path) -> Option<String> {
+        let shown = shown(folder);
+        match self.root.join(folder).canonicalize_utf8() {
+            Err(error) => Some(format!("the folder {shown} cannot be opened: {error}")),
+            Ok(path) if !path.is_dir() => Some(format!("{shown} is not a folder")),
+            Ok(path) if !path.starts_with(&self.root) => {
+                Some(format!("the folder {shown} leads out of the workspace, to {path}"))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    /// Versions and facts that files hold.
+    fn read_values(&mut self, mistakes: &mut Mistakes) {
+        let mut texts = Texts { root: &self.root, read: BTreeMap::new() };
+        for target in &mut self.targets {
+            match &target.version {
+                None => {}
+                Some(VersionSource::GitTag { pattern, .. }) => {
+                    target.known_version = version_of_tags(pattern, &self.git.tags);
+                }
+                Some(VersionSource::Literal(text)) => {
+                    let place = text.place.clone();
+                    let version =
+                        text.value.parse().map_err(|why: String| Mistake::new(why).at(place));
+                    target.known_version = mistakes.take(version);
+                }
+                Some(VersionSource::File { file, at, place }) => {
+                    let version = texts
+                        .get(file)
+                        .and_then(|text| lookup::in_file(file, text, at))
+                        .and_then(|text| text.trim().parse())
+                        .map_err(|why| {
+                            Mistake::new(format!("the version: {why}")).at(place.clone())
+                        });
+                    target.known_version = mistakes.take(version);
+                }
+            }
+            for (name, fact) in &target.facts {
+                let value = match &fact.source {
+                    FactSource::Literal(value) => Ok(value.clone()),
+                    FactSource::File { file, at } => {
+                        texts.get(file).and_then(|text| lookup::in_file(file, text, at))
+                    }
+                    FactSource::Lock { kind, package } => {
+                        let file = target.folder.join(kind.file_name());
+                        texts
+                            .get(&file)
+                            .and_then(|text| lookup::in_lock(&file, text, *kind, package))
+                    }
+                    FactSource::Probe(_) | FactSource::OsRelease(_) => continue,
+                };
+                let value = value.and_then(|value| match &fact.pattern {
+                    None => Ok(value),
+                    Some(pattern) => matching(&value, pattern)?
+                        .ok_or_else(|| format!("{pattern:?} does not match {value:?}")),
+                });
+                let value = value.map_err(|why| {
+                    Mistake::new(format!("the fact `{name}`: {why}")).at(fact.place.clone())
+                });
+                target.known_facts.extend(mistakes.take(value).map(|value| (name.clone(), value)));
+            }
+        }
+    }
+}
+
+/// The version that a tag of HEAD names under `pattern` (`v*`); the highest, if several do.
+fn version_of_tags(pattern: &str, tags: &[String]) -> Option<Version> {
+    let (before, after) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let versions = tags.iter().filter_map(|tag| {
+        tag.strip_prefix(before).and_then(|rest| rest.strip_suffix(after))?.parse::<Version>().ok()
+    });
+    versions.max_by_key(Version::sort_key)
+}
+
+/// Files read once each.
+struct Texts<'a> {
+    root: &'a Utf8Path,
+    read: BTreeMap<Utf8PathBuf, Result<String, String>>,
+}
+
+impl Texts<'_> {
+    fn get(&mut self, file: &Utf8Path) -> Result<&str, String> {
+        let entry = self.read.entry(file.to_owned()).or_insert_with(|| read_text(self.root, file));
+        entry.as_deref().map_err(|why| format!("{file}: {why}"))
+    }
+}
+
+fn read_config(root: &Utf8Path) -> anyhow::Result<Result<Config, Mistakes>> {
+    let file = root.join("Cargo.toml");
+    let text = fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
+    let source = Source { file: "Cargo.toml".into(), text };
+    Ok(match config::read(&source) {
+        Ok(Some(config)) => Ok(config),
+        Ok(None) => Err(Mistake::new("there is no [workspace.metadata.dockyard] section")
+            .at(Place::new("Cargo.toml", 1, 1))
+            .mend("add one; it may be empty")
+            .into()),
+        Err(mistakes) => Err(mistakes),
+    })
+}
+
+/// The text of a file below `root`, or a sentence why there is none.
+fn read_text(root: &Utf8Path, file: &Utf8Path) -> Result<String, String> {
+    let path = root.join(file);
+    let canonical = path.canonicalize_utf8().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file {}", shown(file)),
+        _ => format!("{} cannot be opened: {error}", shown(file)),
+    })?;
+    if !canonical.starts_with(root) {
+        return Err(format!("{} leads out of the workspace, to {canonical}", shown(file)));
+    }
+    let bytes =
+        fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", shown(file)))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        format!("{} is not UTF-8 (line {line})", shown(file))
+    })
+}
+
+/// Every `image.toml` that git does not ignore; outside git, every one below `root`.
+fn image_files(root: &Utf8Path) -> anyhow::Result<Vec<Utf8PathBuf>> {
+    let mut files = match git::files_called(root, "image.toml") {
+        Some(files) => files.into_iter().filter(|file| root.join(file).is_file()).collect(),
+        None => {
+            let mut found = Vec::new();
+            walk(root, Utf8Path::new(""), &mut found)?;
+            found
+        }
+    };
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+fn walk(root: &Utf8Path, folder: &Utf8Path, found: &mut Vec<Utf8PathBuf>) -> anyhow::Result<()> {
+    let path = root.join(folder);
+    for entry in path.read_dir_utf8().with_context(|| format!("failed to list {path}"))? {
+        let entry = entry.with_context(|| format!("failed to list {path}"))?;
+        let kind =
+            entry.file_type().with_context(|| format!("failed to look at {}", entry.path()))?;
+        let name = entry.file_name();
+        if kind.is_dir() {
+            // Cargo marks its target folders so that tools pass over them.
+            let skip = name == ".git" || entry.path().join("CACHEDIR.TAG").is_file();
+            if !skip {
+                walk(root, &folder.join(name), found)?;
+            }
+        } else if kind.is_file() && name == "image.toml" {
+            found.push(folder.join(name));
+        }
+    }
+    Ok(())
+}
+
+/// Two images of one id.
+fn doubles(targets: &[Target]) -> Vec<Mistake> {
+    let mut first: BTreeMap<&str, &Target> = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    for target in targets {
+        let known = first.entry(target.id.as_str()).or_insert(target);
+        let same_image = known.place.file == target.place.file
+            && known.variant.is_some() == target.variant.is_some()
+            && known.variant != target.variant;
+        if !std::ptr::eq(*known, target) && !same_image {
+            mistakes.push(
+                Mistake::new(format!(
+                    "two images have the id {:?}; the other is at {}",
+                    target.id.as_str(),
+                    known.place
+                ))
+                .at(target.place.clone())
+                .mend("give one of them another `id`"),
+            );
+        }
+    }
+    mistakes
+}
