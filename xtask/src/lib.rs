@@ -1,5 +1,6 @@
 //! Dockyard.
 
+pub mod engine;
 pub mod mistake;
 pub mod reference;
 pub mod tags;

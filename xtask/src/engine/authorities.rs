@@ -1,0 +1,71 @@
+//! The certificate authorities that this machine trusts beyond those of Debian's `ca-certificates`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What Debian's `update-ca-certificates` makes: everything that the machine trusts.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// What the package `ca-certificates` itself brings.
+const PACKAGED: &str = "/usr/share/ca-certificates";
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// They, as one PEM text, sorted; empty on most machines.
+pub(super) fn beyond_debian() -> String {
+    let Ok(bundle) = std::fs::read_to_string(BUNDLE) else { return String::new() };
+    let mut packaged = String::new();
+    gather(Path::new(PACKAGED), &mut packaged);
+    if packaged.is_empty() {
+        // Without the package nothing tells a company's certificates from the public ones.
+        return String::new();
+    }
+    beyond(&bundle, &packaged)
+}
+
+fn gather(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            gather(&path, text);
+        } else if let Ok(content) = std::fs::read_to_string(&path) {
+            text.push_str(&content);
+            text.push('\n');
+        }
+    }
+}
+
+fn beyond(bundle: &str, packaged: &str) -> String {
+    let packaged = certificates(packaged);
+    let own =
+        certificates(bundle).into_iter().filter(|certificate| !packaged.contains(certificate));
+    let mut text = String::new();
+    for body in own {
+        let lines: Vec<&str> =
+            (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
+        text += &[BEGIN, &lines.join("\n"), END, ""].join("\n");
+    }
+    text
+}
+
+/// The base64 bodies, without line breaks: files differ in theirs.
+fn certificates(text: &str) -> BTreeSet<String> {
+    text.split(BEGIN)
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(END)?.0))
+        .map(|body| body.chars().filter(|c| c.is_ascii() && !c.is_ascii_whitespace()).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_debian_lacks_is_carried_over() {
+        let pem = |body: &str| format!("{BEGIN}\n{body}\n{END}\n");
+        let bundle = [pem("AAAA"), pem("OUR+"), pem("BB\nBB")].concat();
+        let packaged = [pem("BBBB"), pem("AA\r\nAA")].concat();
+        assert_eq!(beyond(&bundle, &packaged), pem("OUR+"));
+        assert_eq!(beyond(&packaged, &bundle), "");
+    }
+}

@@ -1,0 +1,113 @@
+//! The engine that was found: where it is, what it is, and how it is asked.
+
+use std::fmt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Invocation;
+use super::environment::Environment;
+use super::http::Api;
+use super::version::Version;
+use crate::reference::Platform;
+
+/// A reachable Docker engine with buildx, both new enough. Made by [`Engine::find`].
+#[derive(Debug)]
+pub struct Engine {
+    /// The docker program.
+    pub docker: Utf8PathBuf,
+    /// `unix:///…`, `tcp://…`, `ssh://…`, `npipe://…`.
+    pub endpoint: String,
+    pub origin: Origin,
+    /// As the engine says it, e.g. `28.5.2+dfsg4`.
+    pub version: String,
+    pub api: Version,
+    /// Nothing for a developer's build.
+    pub buildx: Option<Version>,
+    pub store: Store,
+    /// The platform that it runs without emulation.
+    pub platform: Platform,
+    /// E.g. `Debian GNU/Linux 12 (bookworm)`.
+    pub system: String,
+    /// The data root and the free bytes there, where it is on this machine.
+    pub data_root: Option<DataRoot>,
+    pub(super) environment: Environment,
+    /// Variables that lead the docker program to this engine.
+    pub(super) variables: Vec<(&'static str, String)>,
+    pub(super) http: Option<Api>,
+}
+
+/// How the engine was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The variable names it.
+    DockerHost,
+    /// The current Docker context, which by default is the socket of the system.
+    Context,
+    /// `engine start` brought it up.
+    Private,
+}
+
+/// Where the engine keeps images. The classic store has no images of several platforms, no attestations and no OCI
+/// layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    Containerd,
+    Classic,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataRoot {
+    pub path: Utf8PathBuf,
+    /// Bytes; nothing where `df` does not say.
+    pub free: Option<u64>,
+}
+
+impl Engine {
+    /// `docker` on its way to this engine.
+    pub fn command(&self) -> Invocation {
+        let command = Invocation::new(self.docker.as_str()).environment(self.environment.clone());
+        self.variables.iter().fold(command, |command, (name, value)| command.env(*name, value))
+    }
+
+    /// `docker buildx` on its way to this engine.
+    pub fn buildx(&self) -> Invocation {
+        self.command().arg("buildx")
+    }
+
+    /// Whether its files are this machine's.
+    pub fn is_local(&self) -> bool {
+        self.data_root.is_some()
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Containerd => "containerd",
+            Self::Classic => "classic",
+        })
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let private = if self.origin == Origin::Private { "private " } else { "" };
+        write!(
+            f,
+            "{private}Docker {} at {} ({} image store, {}",
+            self.version, self.endpoint, self.store, self.platform
+        )?;
+        match self.buildx {
+            Some(buildx) => write!(f, ", buildx {buildx})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+/// Free bytes where `path` lies.
+pub(super) fn free_bytes(path: &Utf8Path) -> Option<u64> {
+    // POSIX's format, in kibibytes: one header line, then device, size, used, available.
+    let table = Invocation::new("df").args(["-kP", path.as_str()]).read().ok()?;
+    let kibibytes: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}

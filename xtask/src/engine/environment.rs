@@ -1,0 +1,145 @@
+//! The variables that child processes get.
+//!
+//! An allow-list, because some variables change what is built (`SOURCE_DATE_EPOCH`, `DOCKER_DEFAULT_PLATFORM`,
+//! `BUILDX_BUILDER`, `BUILDX_NO_DEFAULT_ATTESTATIONS`, …): builds must not depend on who started them.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+/// Whole names, compared without case: proxies are written both ways, and Windows does not tell them apart.
+const ALLOWED: &[&str] = &[
+    // Where programs, a person's files and temporary files are.
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    // What the output looks like.
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "NO_COLOR",
+    "COLORTERM",
+    // How the network is reached, and whom to trust.
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "FTP_PROXY",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    // Which engine. `BUILDX_CONFIG` is where builders are kept; every other `BUILDX_…` changes builds.
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_API_VERSION",
+    "DOCKER_AUTH_CONFIG",
+    "BUILDX_CONFIG",
+    "KUBECONFIG",
+    // What programs on Windows do not start without.
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "PROGRAMW6432",
+    "USERPROFILE",
+    "USERNAME",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "COMSPEC",
+    "PATHEXT",
+];
+const ALLOWED_BEGINNINGS: &[&str] = &["LC_", "XDG_"];
+
+/// A snapshot of environment variables.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// This process's variables.
+    pub fn of_process() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// With `name` set to `value`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(OsStr::new(name));
+        self
+    }
+
+    /// The value, where it is set, not empty, and text.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
+    }
+
+    /// What a child gets of it.
+    pub fn allowed(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0
+            .iter()
+            .filter(|(name, _)| name.to_str().is_some_and(is_allowed))
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+fn is_allowed(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ALLOWED.contains(&name.as_str())
+        || ALLOWED_BEGINNINGS.iter().any(|start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_variables_reach_a_child() {
+        for name in [
+            "PATH",
+            "https_proxy",
+            "HTTPS_PROXY",
+            "LC_ALL",
+            "XDG_STATE_HOME",
+            "DOCKER_HOST",
+            "SystemRoot",
+        ] {
+            assert!(is_allowed(name), "{name}");
+        }
+        for name in [
+            "SOURCE_DATE_EPOCH",
+            "DOCKER_DEFAULT_PLATFORM",
+            "BUILDX_BUILDER",
+            "BUILDX_NO_DEFAULT_ATTESTATIONS",
+            "BUILDKIT_PROGRESS",
+            "GITHUB_TOKEN",
+            "PATH_TO_X",
+        ] {
+            assert!(!is_allowed(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What does this machine build with, and how is a process started?
+//!
+//! Every process that Dockyard starts is started here: as an [`Invocation`] first, which is what is echoed, reported
+//! and run. The engine and its builder are found ([`Engine::find`], [`Builder::find`]), asked, or, on a bare machine,
+//! put there ([`private`]). Nothing here knows images, keys or plans. Called by `execute`, `publish`, `lock` and the
+//! commands.
+
+mod authorities;
+mod builder;
+mod child;
+mod docker;
+pub mod doctor;
+mod environment;
+mod find;
+mod http;
+mod image;
+pub mod interrupt;
+mod invocation;
+mod not_found;
+pub mod private;
+pub mod probe;
+pub mod substitute;
+mod version;
+
+pub use builder::{Builder, Driver, Node};
+pub use child::{Stopped, end, wait};
+pub use docker::{DataRoot, Engine, Origin, Store};
+pub use environment::Environment;
+pub use find::Search;
+pub use image::LocalImage;
+pub use invocation::{Failure, Invocation, Why};
+pub use not_found::NotFound;
+pub use version::Version;

@@ -1,0 +1,342 @@
+//! Bases made from Debian's archive, for machines that reach no registry.
+//!
+//! A substitute carries a reserved name, so that it can never be pushed by accident, and its recipe's hash, so that
+//! the same recipe is made once. It also trusts whom this machine trusts beyond Debian's certificate authorities:
+//! where a proxy looks into TLS, builds on it reach what the machine reaches. Called by `build --setup`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest as _, Sha256};
+
+use super::docker::Engine;
+use super::environment::Environment;
+use super::image::LocalImage;
+use super::private::{Archive, State, install_packages, is_root, programs_path};
+use super::{Invocation, authorities};
+use crate::reference::{Platform, Reference};
+
+/// The registry part of every substitute's name. `.invalid` is nobody's (RFC 2606).
+pub const REGISTRY: &str = "dockyard.invalid";
+/// Raised when the same recipe gives another content.
+const SCHEMA: u32 = 1;
+const RECIPE_LABEL: &str = "dev.dockyard.substitute.recipe";
+const AUTHORITIES_LABEL: &str = "dev.dockyard.substitute.authorities";
+/// What the slim images of Debian leave out (debuerreotype's `slimify`).
+const SLIM: &[&str] = &[
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/linda/*",
+    "path-exclude=/usr/share/lintian/overrides/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-include=/usr/share/locale/locale.alias",
+    "path-exclude=/usr/share/man/*",
+];
+/// As in Debian's images: packages are not kept. Dockerfiles with a cache mount remove the file of this name.
+const DOCKER_CLEAN: &str = "APT::Update::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb || true\"; };\n\
+    DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb || true\"; };\n\
+    Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";\n";
+
+/// How a base is made: an entry of `bases` in the workspace's configuration. Everything here is in its identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubstituteRecipe {
+    /// What the Dockerfiles name, e.g. `debian:trixie-slim`.
+    pub reference: Reference,
+    pub suite: Word,
+    pub variant: Variant,
+    pub include: BTreeSet<Word>,
+    /// Nothing: Debian's archive with its updates and security updates.
+    pub mirror: Option<Mirror>,
+}
+
+/// A suite or a package: `[a-z0-9][a-z0-9+.-]*` (Debian policy 5.6.1), which is never an option nor a list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Word(String);
+
+/// An archive's `http://…` or `https://…` address without spaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror(String);
+
+/// mmdebstrap's variants that give an image to build on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    Essential,
+    Apt,
+    #[default]
+    Minbase,
+    Buildd,
+    Important,
+}
+
+/// A substitute that is in the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Substitute {
+    /// `dockyard.invalid/substitute/…:…-<12 hex>`.
+    pub name: String,
+    pub image: LocalImage,
+    /// Whether it had to be made now.
+    pub made: bool,
+}
+
+impl SubstituteRecipe {
+    /// The recipe's SHA-256 in hexadecimal: an input of the key of whatever is built on it.
+    pub fn identity(&self) -> String {
+        let include: Vec<&str> = self.include.iter().map(|word| word.0.as_str()).collect();
+        let recipe = serde_json::json!([
+            SCHEMA,
+            self.reference.to_string(),
+            self.suite.0,
+            self.variant.name(),
+            include,
+            self.mirror.as_ref().map(|mirror| &mirror.0),
+        ]);
+        hex(&Sha256::digest(recipe.to_string()))
+    }
+
+    /// The reserved name under which the engine holds it, for one platform.
+    pub fn name(&self, platform: &Platform) -> String {
+        let (path, identity) = (self.reference.repository.path(), self.identity());
+        // A tag has 128 characters; the platform and the hash take at most 40.
+        let tag: String = self.reference.tag_or_latest().chars().take(80).collect();
+        format!("{REGISTRY}/substitute/{path}:{tag}-{}-{}", platform.slug(), &identity[..12])
+    }
+
+    /// The substitute for `platform`, made where the engine has none of this recipe that trusts whom this machine
+    /// trusts. A foreign platform needs an emulator. `say` gets a line when it takes time.
+    pub fn provide(
+        &self,
+        engine: &Engine,
+        platform: &Platform,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<Substitute> {
+        let name = self.name(platform);
+        let authorities = authorities::beyond_debian();
+        let trusted = hex(&Sha256::digest(&authorities));
+        if let Some(image) = engine.image(&name)?
+            && image.labels.get(AUTHORITIES_LABEL) == Some(&trusted)
+        {
+            return Ok(Substitute { name, image, made: false });
+        }
+        say(&format!(
+            "making a substitute of {} from Debian {} (about 20 s)",
+            self.reference.familiar(),
+            self.suite.0
+        ));
+        let folder = tempfile::Builder::new()
+            .prefix("dockyard-")
+            .tempdir()
+            .context("failed to make a folder")?;
+        let folder = Utf8Path::from_path(folder.path())
+            .context("the temporary folder's name is not text")?;
+        let file = self.bootstrap(engine, platform, folder, &authorities, say)?;
+        let change = |text: String| ["--change".to_owned(), text];
+        let import = engine
+            .command()
+            .args(["image", "import", "--platform", &platform.to_string()])
+            .args(change("CMD [\"bash\"]".to_owned()))
+            .args(change(
+                "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+            ))
+            .args(change(format!("LABEL {RECIPE_LABEL}={}", self.identity())))
+            .args(change(format!("LABEL {AUTHORITIES_LABEL}={trusted}")))
+            .args(["--", file.as_str(), &name]);
+        import
+            .run()
+            .with_context(|| format!("failed to import the substitute of {}", self.reference))?;
+        let image = engine
+            .image(&name)?
+            .with_context(|| format!("{name} is not in the engine after its import"))?;
+        Ok(Substitute { name, image, made: true })
+    }
+
+    /// Makes the root file system as a tar file in `folder`.
+    fn bootstrap(
+        &self,
+        engine: &Engine,
+        platform: &Platform,
+        folder: &Utf8Path,
+        authorities: &str,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<Utf8PathBuf> {
+        let file = folder.join("root.tar");
+        std::fs::write(folder.join("authorities.crt"), authorities)?;
+        std::fs::write(folder.join("docker-clean"), DOCKER_CLEAN)?;
+        let mut include = self.include.clone();
+        // Hooks run in mmdebstrap's own little shell, with nothing in them that is not written here.
+        let mut hooks = vec!["upload docker-clean /etc/apt/apt.conf.d/docker-clean".to_owned()];
+        if !authorities.is_empty() {
+            include.insert(Word("ca-certificates".to_owned()));
+            hooks.push(
+                "upload authorities.crt /usr/local/share/ca-certificates/dockyard.crt".to_owned(),
+            );
+            hooks.push("chroot \"$1\" update-ca-certificates".to_owned());
+        }
+        hooks.push("rm -f \"$1/etc/hostname\" \"$1/etc/resolv.conf\"".to_owned());
+        let include: Vec<&str> = include.iter().map(|word| word.0.as_str()).collect();
+        let environment = &engine.environment;
+        mmdebstrap(environment, say)?
+            .environment(environment.clone().with("PATH", programs_path(environment)))
+            .folder(folder)
+            .arg(format!("--variant={}", self.variant.name()))
+            .arg(format!("--architectures={}", debian_architecture(platform)?))
+            .args((!include.is_empty()).then(|| format!("--include={}", include.join(","))))
+            .args(SLIM.iter().map(|option| format!("--dpkgopt={option}")))
+            .arg("--aptopt=Acquire::Languages \"none\"")
+            .args(hooks.into_iter().map(|hook| format!("--customize-hook={hook}")))
+            .args([self.suite.0.as_str(), file.as_str()])
+            .args(self.mirror.as_ref().map(|mirror| mirror.0.as_str()))
+            .run()
+            .with_context(|| format!("failed to make a substitute of {}", self.reference))?;
+        Ok(file)
+    }
+}
+
+/// The machine's mmdebstrap; else the package's, only unpacked where the machine's Perl can run it, else installed.
+fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<Invocation> {
+    if which::which_in("mmdebstrap", Some(programs_path(environment)), "/").is_ok() {
+        return Ok(Invocation::new("mmdebstrap"));
+    }
+    if !cfg!(target_os = "linux")
+        || which::which_in("apt-get", Some(programs_path(environment)), "/").is_err()
+    {
+        bail!(
+            "a base can be made from Debian's archive only on Linux with apt: let the machine reach a registry"
+        );
+    }
+    let folder = State::of(environment)?.folder().with_file_name("mmdebstrap");
+    let program = folder.join("root/usr/bin/mmdebstrap");
+    let modules = ["-MPod::Usage", "-MDigest::SHA", "-MTime::HiRes", "-MFile::Find", "-e", "1"];
+    if Invocation::new("perl").args(modules).read().is_ok() {
+        if !program.exists() {
+            let archive = Archive::of_machine(&folder, environment)?;
+            let _incomplete = archive.update();
+            archive.unpack(&["mmdebstrap"], &folder.join("root"))?;
+        }
+        return Ok(Invocation::new(program.as_str()));
+    }
+    if !is_root() {
+        bail!("mmdebstrap is missing: `sudo apt-get install mmdebstrap`");
+    }
+    install_packages(&["mmdebstrap"], environment, say)?;
+    Ok(Invocation::new("mmdebstrap"))
+}
+
+/// Debian's name of a platform (`dpkg-architecture(1)`).
+fn debian_architecture(platform: &Platform) -> anyhow::Result<&'static str> {
+    Ok(match (platform.os(), platform.arch(), platform.variant()) {
+        ("linux", "amd64", _) => "amd64",
+        ("linux", "arm64", _) => "arm64",
+        ("linux", "386", _) => "i386",
+        ("linux", "arm", Some("v7") | None) => "armhf",
+        ("linux", "arm", _) => "armel",
+        ("linux", "ppc64le", _) => "ppc64el",
+        ("linux", "s390x", _) => "s390x",
+        ("linux", "riscv64", _) => "riscv64",
+        _ => bail!("Debian has no {platform}"),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+impl Variant {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Essential => "essential",
+            Self::Apt => "apt",
+            Self::Minbase => "minbase",
+            Self::Buildd => "buildd",
+            Self::Important => "important",
+        }
+    }
+}
+
+impl FromStr for Variant {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let all = [Self::Essential, Self::Apt, Self::Minbase, Self::Buildd, Self::Important];
+        let names = all.map(Self::name).join(", ");
+        all.into_iter()
+            .find(|variant| variant.name() == text)
+            .with_context(|| format!("{text:?} is none of {names}"))
+    }
+}
+
+impl FromStr for Word {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        if !text.starts_with(first) || !text.chars().all(|c| first(c) || "+.-".contains(c)) {
+            bail!("{text:?} is neither a Debian suite nor a package");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for Mirror {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        if host.is_none_or(str::is_empty) || !text.chars().all(|c| c.is_ascii_graphic()) {
+            bail!("{text:?} is not the http(s) address of an archive");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(include: &[&str]) -> SubstituteRecipe {
+        SubstituteRecipe {
+            reference: "debian:trixie-slim".parse().unwrap(),
+            suite: "trixie".parse().unwrap(),
+            variant: Variant::Minbase,
+            include: include.iter().map(|word| word.parse().unwrap()).collect(),
+            mirror: None,
+        }
+    }
+
+    #[test]
+    fn a_recipe_is_its_content() {
+        let one = recipe(&["curl", "ca-certificates"]);
+        assert_eq!(one.identity(), recipe(&["ca-certificates", "curl"]).identity());
+        assert_ne!(one.identity(), recipe(&["curl"]).identity());
+        let name = one.name(&"linux/amd64".parse().unwrap());
+        assert!(
+            name.starts_with("dockyard.invalid/substitute/library/debian:trixie-slim-linux-amd64-"),
+            "{name}"
+        );
+        name.parse::<Reference>().unwrap();
+    }
+
+    #[test]
+    fn nothing_in_a_recipe_is_an_option_or_a_command() {
+        for word in ["", "-x", "a,b", "a b", "$(id)", "A", "a\n"] {
+            assert!(word.parse::<Word>().is_err(), "{word:?}");
+        }
+        for mirror in ["", "http://", "file:///etc", "deb http://x", "http://x y", "--hook-dir=/x"]
+        {
+            assert!(mirror.parse::<Mirror>().is_err(), "{mirror:?}");
+        }
+        assert!(
+            "http://deb.debian.org/debian".parse::<Mirror>().is_ok()
+                && "libstdc++6".parse::<Word>().is_ok()
+        );
+    }
+}
