@@ -1,5 +1,6 @@
 //! Dockyard.
 
+pub mod dockerfile;
 pub mod mistake;
 pub mod reference;
 
