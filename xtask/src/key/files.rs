@@ -13,8 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::index::{Index, hex};
 use super::sources;
 use super::tree::{Entry, Kind, Tree};
-use crate::dockerfile::{ContextRead, Ignore, Reading};
-use crate::mistake::{Mistake, Place};
+use crate::dockerfile::ignore::{BadPattern, Ignore};
+use crate::dockerfile::{ContextRead, Reading};
+use crate::mistake::{Mistake, Mistakes, Place};
 use crate::workspace::shown;
 
 /// What one instruction reads, hashed.
@@ -122,7 +123,8 @@ fn load_ignore(root: &Utf8Path, file: Option<&Utf8Path>) -> anyhow::Result<Ignor
     let Some(file) = file else { return Ok(Ignore::default()) };
     let text = fs::read_to_string(root.join(file)).with_context(|| format!("failed to read {file}"))?;
     Ignore::parse(&text).map_err(|wrong| {
-        Mistake::new(wrong.what).at(Place::new(file, wrong.line, 1)).into_error()
+        let mistake = |bad: BadPattern| Mistake::new(bad.why).at(Place::new(file, bad.line, 1));
+        wrong.into_iter().map(mistake).collect::<Mistakes>().into()
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -153,8 +153,13 @@ fn parse(bytes: &[u8]) -> Option<HashMap<String, (Stat, Hash)>> {
 fn hash_file(path: &Utf8Path) -> anyhow::Result<Hash> {
     let mut file = fs::File::open(path).with_context(|| format!("failed to open {path}"))?;
     let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).with_context(|| format!("failed to read {path}"))?;
-    Ok(hasher.finalize().into())
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match file.read(&mut buffer).with_context(|| format!("failed to read {path}"))? {
+            0 => return Ok(hasher.finalize().into()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
 }
 
 pub(super) fn hex(hash: &Hash) -> String {

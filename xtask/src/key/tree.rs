@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::index::Stat;
-use crate::dockerfile::Ignore;
+use crate::dockerfile::ignore::Ignore;
 
 /// What a path of the context is. Times, owners and absolute places are no part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
