@@ -124,7 +124,7 @@ pub struct TagsArgs {
 }
 
 /// What `plan` and `build` have in common.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct BuildArgs {
     /// Images: an id, id:variant, name or folder (default: all)
     #[arg(value_name = "IMAGE")]

@@ -54,6 +54,8 @@ pub struct Step {
     pub tags: Vec<WantedTag>,
     pub action: Action,
     pub reasons: Vec<String>,
+    /// Whether it is built only because parents are: where these come out the same, it is up to date after all.
+    pub only_parents: bool,
     /// Seconds that its last build took.
     pub last_seconds: Option<f64>,
     /// The digest in the engine, when it is there.

@@ -12,6 +12,7 @@ mod plan;
 mod run;
 mod select;
 mod session;
+mod setup;
 mod steps;
 mod tags;
 

@@ -124,6 +124,27 @@ impl Invocation {
         self.output(&self.duct(), None).map(drop)
     }
 
+    /// Runs with this process's own stdin, stdout and stderr; the program's status, or 128 and more where a signal
+    /// ended it, as a shell says it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run_attached(&self) -> Result<i32, Failure> {
+        let failure = |why| Failure { command: self.to_string(), why, stderr: String::new() };
+        let expression =
+            duct::cmd(&self.program, &self.args).full_env(self.full_environment()).unchecked();
+        let expression = match &self.folder {
+            Some(folder) => expression.dir(folder),
+            None => expression,
+        };
+        let output = expression.run().map_err(|error| failure(Why::NotStarted(error)))?;
+        #[cfg(unix)]
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&output.status) {
+            return Ok(128 + signal);
+        }
+        Ok(output.status.code().unwrap_or(1))
+    }
+
     /// As [`run`](Self::run), with `input` on stdin.
     pub fn run_with_input(&self, input: &Utf8Path) -> Result<String, Failure> {
         let output = self.output(&self.duct().stdin_path(input), None)?;

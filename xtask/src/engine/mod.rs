@@ -7,6 +7,7 @@
 
 mod authorities;
 mod builder;
+pub mod build;
 pub mod buildx;
 mod child;
 mod docker;
@@ -17,9 +18,11 @@ mod http;
 mod image;
 pub mod interrupt;
 mod invocation;
+pub mod layout;
 mod not_found;
 pub mod private;
 pub mod probe;
+pub mod progress;
 pub mod substitute;
 mod version;
 

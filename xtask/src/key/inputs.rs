@@ -153,6 +153,8 @@ fn of_platform(
     let mut inputs = Inputs::new();
     let mut always = Vec::new();
     inputs.insert("schema".to_owned(), super::SCHEMA.to_string());
+    // Two targets may have equal inputs; their images are still two.
+    inputs.insert("image".to_owned(), vertex.name.to_string());
     inputs.insert("platform".to_owned(), platform.to_string());
     if let Some(text) = sources.workspace.dockerfiles.get(&target.dockerfile.value) {
         inputs.insert("dockerfile".to_owned(), format!("sha256:{}", hex(&Sha256::digest(text).into())));

@@ -29,6 +29,7 @@ pub fn decide(plan: &mut Plan, known: &BTreeMap<TargetName, Known>, force: Optio
         reasons.extend(reasons_of(step, known));
         if reasons.is_empty() {
             reasons.extend(reasons_of_parents(step, known, &actions));
+            step.only_parents = !reasons.is_empty();
         }
         step.last_seconds = known.records.values().map(|record| record.seconds).reduce(f64::max);
         step.present = known.present.clone();

@@ -31,6 +31,18 @@ pub enum Missing {
     Mistake(Mistake),
 }
 
+impl Missing {
+    /// For whom an observed fact is as good as none.
+    pub fn into_mistake(self) -> Mistake {
+        match self {
+            Self::Mistake(mistake) => mistake,
+            Self::Observed(fact) => {
+                Mistake::new(format!("`{fact}` is read from the built image and can only serve tags"))
+            }
+        }
+    }
+}
+
 /// Fills `template`.
 ///
 /// # Errors

@@ -1,0 +1,292 @@
+//! `build`: load → graph → plan → execute → report.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::load::{self, Loaded};
+use super::session::{self, Session};
+use super::{FAILED, plan, setup, steps};
+use crate::cli::{BuildArgs, BuildCommand, Global};
+use crate::engine::buildx::{self, Build, Parent};
+use crate::engine::{Engine, Search, interrupt};
+use crate::execute::target::{Made, NotMade, Workshop, file_name, secrets};
+use crate::execute::{self, Job, Limits, Moment, Outcome};
+use crate::key::{Bases, Records, state_folder};
+use crate::mistake::{Mistake, Mistakes};
+use crate::plan::{Action, Plan, Step};
+use crate::report::{self, Board, PlanJson, ResultJson, status};
+use crate::workspace::{SecretSource, TargetName};
+
+/// The most builds at once that still help: BuildKit itself runs the steps of one build in parallel.
+const MOST_JOBS: usize = 8;
+
+/// How a build is run, beside what is built.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Options {
+    pub(super) setup: bool,
+    pub(super) jobs: Option<u16>,
+    pub(super) keep_going: bool,
+}
+
+pub(super) fn run(global: &Global, args: &BuildCommand) -> anyhow::Result<ExitCode> {
+    if args.dry_run {
+        return plan::run(global, &args.build);
+    }
+    let options = Options { setup: args.setup, jobs: args.jobs, keep_going: args.keep_going };
+    build(global, &args.build, &options)
+}
+
+pub(super) fn build(global: &Global, args: &BuildArgs, options: &Options) -> anyhow::Result<ExitCode> {
+    let loaded = load::load(global, &args.build_arg)?;
+    // What a person mistyped is said before an engine is brought up for it.
+    super::select::select(&loaded, &args.images)?;
+    let engine =
+        if options.setup { setup::engine(global.quiet)? } else { Engine::find(&Search::default())? };
+    let session = Session::new(engine, args.builder.as_deref())?;
+    let session = Session { builder: session.builder.boot(&session.engine)?, ..session };
+    let substitutes = if options.setup {
+        setup::bases(&loaded, &session, global.quiet)?
+    } else {
+        session::substitutes(&loaded.workspace, Some(&session.engine))?
+    };
+    let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
+    check(&plan, &session)?;
+    say_emulated(global, &plan, &session);
+
+    let state = state_folder(&loaded.workspace.root);
+    let logs = state.join("logs");
+    let scratch = scratch(&state)?;
+    let unchanged = |step: &Step| unchanged(global, args, &loaded, step, &substitutes.bases);
+    let records = Records::new(&state);
+    let workshop = Workshop::new(
+        &session.engine,
+        &session.builder,
+        &loaded.workspace.root,
+        Utf8Path::from_path(scratch.path()).context("the workspace's name is not text")?,
+        &records,
+        args.no_cache,
+        &unchanged,
+    );
+    let start = Instant::now();
+    let outcomes = execute(global, options, &plan, &workshop, &logs);
+    finish(global, args, &loaded, &plan, &session, &outcomes, start.elapsed())
+}
+
+/// What the plan needs and this machine lacks, all of it at once.
+fn check(plan: &Plan, session: &Session) -> Result<(), Mistakes> {
+    let mut mistakes = Mistakes::default();
+    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
+        mistakes.extend(buildx::unsupported(&session.engine, step));
+        for platform in step.platforms.iter().filter(|platform| !session.builder.builds_for(platform)) {
+            mistakes.push(
+                Mistake::new(format!(
+                    "{} is wanted for {platform}, and the builder {:?} has no emulator for it",
+                    step.name(),
+                    session.builder.name
+                ))
+                .at(step.target.place.clone())
+                .mend("install one (Debian and Ubuntu: apt install qemu-user-static binfmt-support; anywhere: docker run --privileged --rm tonistiigi/binfmt --install all)"),
+            );
+        }
+        for (id, source) in &step.target.secrets {
+            let missing = match source {
+                SecretSource::Env(name) => {
+                    std::env::var_os(name).is_none().then(|| format!("the variable {name}, which is not set"))
+                }
+                SecretSource::File(path) => (!path.exists()).then(|| format!("the file {path}, which is not there")),
+            };
+            mistakes.extend(missing.map(|what| {
+                Mistake::new(format!("the secret {id:?} of {} is in {what}", step.name()))
+                    .at(step.target.place.clone())
+            }));
+        }
+    }
+    mistakes.none()
+}
+
+fn say_emulated(global: &Global, plan: &Plan, session: &Session) {
+    if global.quiet {
+        return;
+    }
+    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
+        for platform in step.platforms.iter().filter(|platform| **platform != session.engine.platform) {
+            anstream::eprintln!("note: {} is built for {platform}, emulated on {}", step.name(), session.engine.platform);
+        }
+    }
+}
+
+/// A folder for this run alone, gone with it.
+fn scratch(state: &Utf8Path) -> anyhow::Result<tempfile::TempDir> {
+    let folder = state.join("tmp");
+    std::fs::create_dir_all(&folder).with_context(|| format!("failed to make {folder}"))?;
+    tempfile::Builder::new()
+        .prefix("build-")
+        .tempdir_in(&folder)
+        .with_context(|| format!("failed to make a folder in {folder}"))
+}
+
+/// Whether the workspace still gives `step` the key that it was built for.
+fn unchanged(
+    global: &Global,
+    args: &BuildArgs,
+    loaded: &Loaded,
+    step: &Step,
+    bases: &Bases,
+) -> anyhow::Result<bool> {
+    let name = step.name();
+    // An edit that does not even load is a change.
+    let Ok(now) = load::load(&Global { root: Some(loaded.workspace.root.clone()), ..global.clone() }, &args.build_arg)
+    else {
+        return Ok(false);
+    };
+    let vertices = now.graph.with_parents(&std::iter::once(name.clone()).collect());
+    let keys = steps::keys(&now, &vertices, bases)?;
+    Ok(step.platforms.iter().all(|platform| {
+        keys.get(&name, platform).map(|now| &now.key) == step.keys.get(platform).map(|then| &then.key)
+    }))
+}
+
+fn execute(
+    global: &Global,
+    options: &Options,
+    plan: &Plan,
+    workshop: &Workshop<'_>,
+    logs: &Utf8Path,
+) -> Vec<Outcome<Made, NotMade>> {
+    let jobs: Vec<Job> = plan
+        .steps
+        .iter()
+        .zip(plan.needs())
+        .map(|(step, needs)| Job {
+            name: step.name().to_string(),
+            needs,
+            last_seconds: step.last_seconds.filter(|_| step.action == Action::Build),
+        })
+        .collect();
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let parallel = options.jobs.map_or_else(|| cores.min(MOST_JOBS), usize::from);
+    let limits = Limits { parallel, keep_going: options.keep_going };
+    let board = Board::new(jobs.iter().map(|job| job.name.clone()), report::board::Style);
+    let work = |index: usize| {
+        let step = &plan.steps[index];
+        let log = logs.join(format!("{}.log", file_name(&step.name())));
+        workshop.make(step, &log, &|event| board.event(index, event))
+    };
+    let observe = |index: usize, moment: Moment<'_, Made, NotMade>| match moment {
+        Moment::Started if plan.steps[index].action == Action::Skip => {}
+        Moment::Started => board.started(index),
+        Moment::Ended(outcome) => board.finished(index, status(outcome)),
+    };
+    execute::run(&jobs, limits, &interrupt::interrupted, &work, &observe)
+}
+
+/// The failures, the table, and how to try what was built.
+fn finish(
+    global: &Global,
+    args: &BuildArgs,
+    loaded: &Loaded,
+    plan: &Plan,
+    session: &Session,
+    outcomes: &[Outcome<Made, NotMade>],
+    time: Duration,
+) -> anyhow::Result<ExitCode> {
+    for (step, outcome) in plan.steps.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Failed(NotMade::Build(failure)) => {
+                anstream::eprint!("{}", failure);
+            }
+            Outcome::Failed(NotMade::Other(error)) => {
+                anstream::eprintln!("{}: {error:#}", step.name());
+            }
+            Outcome::Done(made) => {
+                for note in &made.notes {
+                    anstream::eprintln!("warning: {note}");
+                }
+            }
+            Outcome::Blocked { .. } | Outcome::NotStarted => {}
+        }
+    }
+    if args.json {
+        let mut results = results(plan, outcomes);
+        report::json(&PlanJson::with_results(plan, &commands(loaded, plan, session), &mut results))?;
+    } else if !global.quiet {
+        anstream::eprint!("{}", report::summary(plan, outcomes, time));
+    }
+    let good = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_)));
+    if !good {
+        return Ok(ExitCode::from(FAILED));
+    }
+    if !args.json && !global.quiet
+        && let Some(step) = plan.steps.iter().rev().find(|step| step.named)
+    {
+        anstream::eprintln!("try it: cargo xtask run {}", step.name());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn results(plan: &Plan, outcomes: &[Outcome<Made, NotMade>]) -> BTreeMap<TargetName, ResultJson> {
+    let result = |outcome: &Outcome<Made, NotMade>| {
+        let mut result = ResultJson {
+            status: status(outcome).as_str().to_owned(),
+            digest: None,
+            seconds: None,
+            bytes: None,
+            error: None,
+            log: None,
+        };
+        match outcome {
+            Outcome::Done(made) => {
+                result.digest = Some(made.digest.clone());
+                result.seconds = made.seconds;
+                result.bytes = Some(made.bytes);
+                result.log = made.log.as_ref().map(Utf8PathBuf::to_string);
+            }
+            Outcome::Failed(NotMade::Build(failure)) => {
+                result.seconds = Some(failure.time.as_secs_f64());
+                result.error = Some(failure.to_string());
+                result.log = Some(failure.log.to_string());
+            }
+            Outcome::Failed(NotMade::Other(error)) => result.error = Some(format!("{error:#}")),
+            Outcome::Blocked { by } => {
+                result.error = Some(format!("it needs {}, which failed", plan.steps[*by].name()));
+            }
+            Outcome::NotStarted => {}
+        }
+        result
+    };
+    plan.steps.iter().zip(outcomes).map(|(step, outcome)| (step.name(), result(outcome))).collect()
+}
+
+/// The command that builds each step, as it would run now.
+pub(super) fn commands(
+    loaded: &Loaded,
+    plan: &Plan,
+    session: &Session,
+) -> BTreeMap<TargetName, Vec<String>> {
+    let command = |step: &Step| {
+        let parents = step
+            .parents
+            .iter()
+            .filter_map(|edge| {
+                let parent = plan.step(&edge.parent)?;
+                Some((edge.parent.clone(), Parent::Local(parent.local_name())))
+            })
+            .collect();
+        let build = Build {
+            engine: &session.engine,
+            builder: &session.builder,
+            root: &loaded.workspace.root,
+            step,
+            parents: &parents,
+            metadata_file: Utf8Path::new("target/dockyard/metadata.json"),
+            no_cache: false,
+            secrets: &secrets(step),
+        };
+        build.invocation().argv().map(str::to_owned).collect()
+    };
+    plan.steps.iter().map(|step| (step.name(), command(step))).collect()
+}

@@ -1,0 +1,201 @@
+//! Files → values: the workspace, its Dockerfiles, what templates may use, and the graph.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
+
+use crate::cli::Global;
+use crate::dockerfile::Dockerfile;
+use crate::graph::{self, Graph, Node, Scope};
+use crate::mistake::{Mistake, Mistakes};
+use crate::reference::Platform;
+use crate::tags::{self, Facts, Missing, Stamps};
+use crate::workspace::{self, Target, TargetName, Template, Workspace};
+
+/// Facts that are known only once the graph, or a parent, is: arguments that use them are rendered later.
+const LATE: [&str; 3] = ["reference", "base_name", "base_digest"];
+
+/// A workspace with everything that can be known without asking an engine or a registry.
+pub(super) struct Loaded {
+    pub(super) workspace: Workspace,
+    pub(super) graph: Graph,
+    pub(super) dockerfiles: BTreeMap<Utf8PathBuf, Dockerfile>,
+    pub(super) facts: BTreeMap<TargetName, Facts>,
+    pub(super) args: BTreeMap<TargetName, Arguments>,
+}
+
+/// The build arguments of a target.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Arguments {
+    pub(super) rendered: BTreeMap<String, String>,
+    /// Those that need a fact that is known only later.
+    pub(super) late: BTreeMap<String, Template>,
+}
+
+/// Loads the workspace that `global` names. `overrides` are `--build-arg`s: `[ID:]KEY=VALUE`.
+///
+/// # Errors
+/// [`Mistakes`]: everything that is wrong in the workspace, stage by stage.
+pub(super) fn load(global: &Global, overrides: &[String]) -> anyhow::Result<Loaded> {
+    let workspace = Workspace::load(&root(global)?)?;
+    let overrides = parse_overrides(overrides, &workspace)?;
+
+    let parsed: Vec<_> = workspace
+        .dockerfiles
+        .par_iter()
+        .map(|(file, text)| (file.clone(), Dockerfile::parse(file, text)))
+        .collect();
+    let mut mistakes = Mistakes::default();
+    let mut dockerfiles = BTreeMap::new();
+    for (file, result) in parsed {
+        dockerfiles.extend(mistakes.take(result).map(|dockerfile| (file, dockerfile)));
+    }
+
+    let stamps = Stamps::new(&workspace.git);
+    let mut facts = BTreeMap::new();
+    let mut args = BTreeMap::new();
+    for target in &workspace.targets {
+        let of_target = Facts::new(target, &stamps);
+        let rendered = mistakes.take(render_args(target, &of_target, &overrides)).unwrap_or_default();
+        args.insert(target.target_name(), rendered);
+        facts.insert(target.target_name(), of_target);
+    }
+    mistakes.none()?;
+
+    let nodes: Vec<Node<'_>> =
+        workspace.targets.iter().filter_map(|target| node(target, &dockerfiles, &facts, &args)).collect();
+    let scope = Scope { prefixes: prefixes(&workspace), build_platform: Platform::native() };
+    let graph = graph::build(&nodes, &scope)?;
+    Ok(Loaded { workspace, graph, dockerfiles, facts, args })
+}
+
+impl Loaded {
+    pub(super) fn target(&self, name: &TargetName) -> Option<&Target> {
+        self.workspace.targets.iter().find(|target| target.target_name() == *name)
+    }
+
+    pub(super) fn nodes(&self) -> BTreeMap<TargetName, Node<'_>> {
+        self.workspace
+            .targets
+            .iter()
+            .filter_map(|target| {
+                Some((target.target_name(), node(target, &self.dockerfiles, &self.facts, &self.args)?))
+            })
+            .collect()
+    }
+}
+
+/// The folder of the workspace: `--root`, else the nearest one above.
+pub(super) fn root(global: &Global) -> anyhow::Result<Utf8PathBuf> {
+    if let Some(root) = &global.root {
+        return Ok(root.clone());
+    }
+    workspace::find_root(&current_folder()?)
+}
+
+pub(super) fn current_folder() -> anyhow::Result<Utf8PathBuf> {
+    let folder = std::env::current_dir().context("failed to find the current folder")?;
+    Utf8PathBuf::from_path_buf(folder)
+        .map_err(|folder| anyhow::anyhow!("failed to use the folder {}: its name is not UTF-8", folder.display()))
+}
+
+fn node<'a>(
+    target: &'a Target,
+    dockerfiles: &'a BTreeMap<Utf8PathBuf, Dockerfile>,
+    facts: &BTreeMap<TargetName, Facts>,
+    args: &BTreeMap<TargetName, Arguments>,
+) -> Option<Node<'a>> {
+    let name = target.target_name();
+    Some(Node {
+        target,
+        dockerfile: dockerfiles.get(&target.dockerfile.value)?,
+        args: args.get(&name)?.rendered.clone(),
+        tags: tags::every_tag(target, facts.get(&name)?),
+    })
+}
+
+fn prefixes(workspace: &Workspace) -> Vec<&str> {
+    let config = &workspace.config;
+    config.registries.iter().chain(&config.aliases).map(String::as_str).collect()
+}
+
+fn render_args(
+    target: &Target,
+    facts: &Facts,
+    overrides: &[Override],
+) -> Result<Arguments, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let mut args = Arguments::default();
+    for (name, template) in &target.args {
+        match tags::render(template, facts) {
+            Ok(rendered) => {
+                args.rendered.insert(name.clone(), rendered.text);
+            }
+            Err(_) if tags::names_in(template).iter().any(|fact| LATE.contains(&fact.as_str())) => {
+                args.late.insert(name.clone(), template.clone());
+            }
+            Err(Missing::Mistake(mistake)) => mistakes.push(mistake),
+            Err(Missing::Observed(fact)) => mistakes.push(
+                Mistake::new(format!(
+                    "the argument {name} uses `{fact}`, which is read from the built image and can only serve tags"
+                ))
+                .at(template.place.clone()),
+            ),
+        }
+    }
+    for given in overrides.iter().filter(|given| given.id.as_deref().is_none_or(|id| id == target.id.as_str())) {
+        args.late.remove(&given.name);
+        args.rendered.insert(given.name.clone(), given.value.clone());
+    }
+    mistakes.none()?;
+    Ok(args)
+}
+
+struct Override {
+    id: Option<String>,
+    name: String,
+    value: String,
+}
+
+fn parse_overrides(texts: &[String], workspace: &Workspace) -> Result<Vec<Override>, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let mut overrides = Vec::new();
+    for text in texts {
+        let Some((name, value)) = text.split_once('=') else {
+            mistakes.push(
+                Mistake::new(format!("--build-arg {text:?} has no value")).mend("write [ID:]KEY=VALUE"),
+            );
+            continue;
+        };
+        let (id, name) = match name.split_once(':') {
+            Some((id, name)) => (Some(id.to_owned()), name),
+            None => (None, name),
+        };
+        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !plain {
+            mistakes.push(
+                Mistake::new(format!("--build-arg {text:?}: {name:?} is no name of an argument"))
+                    .mend("write [ID:]KEY=VALUE"),
+            );
+        }
+        if let Some(id) = &id
+            && !workspace.targets.iter().any(|target| target.id.as_str() == id)
+        {
+            mistakes.push(
+                Mistake::new(format!("--build-arg {text:?}: there is no image {id:?}"))
+                    .mend("`cargo xtask list` shows the ids"),
+            );
+        }
+        overrides.push(Override { id, name: name.to_owned(), value: value.to_owned() });
+    }
+    mistakes.none()?;
+    Ok(overrides)
+}
+
+/// `path` relative to the workspace root, when it lies there.
+pub(super) fn below(root: &Utf8Path, path: &Utf8Path) -> Option<Utf8PathBuf> {
+    path.canonicalize_utf8().ok()?.strip_prefix(root).ok().map(Utf8Path::to_owned)
+}

@@ -1,0 +1,152 @@
+//! The engine that a command works with, and what it is asked before anything is done.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context as _;
+use camino::Utf8PathBuf;
+
+use crate::engine::substitute::SubstituteRecipe;
+use crate::engine::{Builder, Engine};
+use crate::key::{Base, Bases, Records, state_folder};
+use crate::mistake::{Mistake, Mistakes};
+use crate::plan::{Known, Plan};
+use crate::reference::{Platform, Reference};
+use crate::workspace::{BaseRecipe, TargetName, Workspace};
+
+/// An engine and the builder that buildx would use.
+pub(super) struct Session {
+    pub(super) engine: Engine,
+    pub(super) builder: Builder,
+}
+
+impl Session {
+    pub(super) fn new(engine: Engine, builder: Option<&str>) -> anyhow::Result<Self> {
+        let builder = Builder::find(&engine, builder)?;
+        Ok(Self { engine, builder })
+    }
+
+    /// What was recorded of each step, and what of it the engine still holds.
+    pub(super) fn known(
+        &self,
+        plan: &Plan,
+        records: &Records,
+    ) -> anyhow::Result<BTreeMap<TargetName, Known>> {
+        let names: Vec<String> = plan.steps.iter().map(crate::plan::Step::local_name).collect();
+        let images = self.engine.images(&names)?;
+        let mut known = recorded(plan, records);
+        for (step, image) in plan.steps.iter().zip(images) {
+            let Some(known) = known.get_mut(&step.name()) else { continue };
+            known.present = image.map(|image| image.id);
+            let Some(recorded) = known.records.values().next().map(|record| record.digest.clone()) else {
+                continue;
+            };
+            // Somebody took the name, or moved it: the content may still be there, and is what counts.
+            if known.present.as_ref() != Some(&recorded)
+                && known.records.values().all(|record| record.digest == recorded)
+                && self.engine.image(recorded.as_str())?.is_some()
+            {
+                known.present = Some(recorded);
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// What was recorded of each step, without an engine to ask.
+pub(super) fn recorded(plan: &Plan, records: &Records) -> BTreeMap<TargetName, Known> {
+    let of_step = |step: &crate::plan::Step| {
+        let name = step.name();
+        let records = step
+            .platforms
+            .iter()
+            .filter_map(|platform| Some((platform.clone(), records.read(&name, platform)?)))
+            .collect();
+        (name, Known { records, present: None })
+    };
+    plan.steps.iter().map(of_step).collect()
+}
+
+/// The external bases for which something else is bound.
+#[derive(Debug, Default)]
+pub(super) struct Substitutes {
+    pub(super) bases: Bases,
+    pub(super) bound: BTreeMap<Reference, String>,
+}
+
+/// The recipes of `bases` in the workspace's configuration.
+///
+/// # Errors
+/// [`Mistakes`] in them.
+pub(super) fn recipes(workspace: &Workspace) -> Result<Vec<SubstituteRecipe>, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let mut recipes = Vec::new();
+    for (reference, recipe) in &workspace.config.bases {
+        recipes.extend(mistakes.take(recipe_of(reference, recipe)));
+    }
+    mistakes.none()?;
+    Ok(recipes)
+}
+
+fn recipe_of(reference: &Reference, recipe: &BaseRecipe) -> Result<SubstituteRecipe, Mistake> {
+    let wrong = |why: String| Mistake::new(format!("the base {reference}: {why}"));
+    let mut include = std::collections::BTreeSet::new();
+    for package in &recipe.include {
+        include.insert(package.parse().map_err(|error| wrong(format!("{error}")))?);
+    }
+    Ok(SubstituteRecipe {
+        reference: reference.clone(),
+        suite: recipe.suite.parse().map_err(|error| wrong(format!("{error}")))?,
+        variant: recipe.variant.parse().map_err(|error| wrong(format!("{error}")))?,
+        include,
+        mirror: None,
+    })
+}
+
+/// The substitutes that were made for this workspace and are still in the engine.
+pub(super) fn substitutes(workspace: &Workspace, engine: Option<&Engine>) -> anyhow::Result<Substitutes> {
+    let mut substitutes = Substitutes::default();
+    let chosen = chosen(workspace);
+    if chosen.is_empty() {
+        return Ok(substitutes);
+    }
+    let platform = engine.map_or_else(Platform::native, |engine| engine.platform.clone());
+    for recipe in recipes(workspace)?.into_iter().filter(|recipe| chosen.contains(&recipe.reference)) {
+        let name = recipe.name(&platform);
+        let there = match engine {
+            Some(engine) => engine.image(&name)?.is_some(),
+            None => true,
+        };
+        if there {
+            substitutes.add(&recipe, name);
+        }
+    }
+    Ok(substitutes)
+}
+
+impl Substitutes {
+    pub(super) fn add(&mut self, recipe: &SubstituteRecipe, name: String) {
+        self.bases.insert(recipe.reference.clone(), Base::Substitute { recipe: recipe.identity() });
+        self.bound.insert(recipe.reference.clone(), name);
+    }
+}
+
+fn file(workspace: &Workspace) -> Utf8PathBuf {
+    state_folder(&workspace.root).join("substitutes.json")
+}
+
+/// The bases that `--setup` has replaced.
+fn chosen(workspace: &Workspace) -> Vec<Reference> {
+    fs::read(file(workspace)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// Remembers which bases are replaced, so that a later build without `--setup` does the same.
+pub(super) fn choose(workspace: &Workspace, references: &[Reference]) -> anyhow::Result<()> {
+    let file = file(workspace);
+    let write = || -> anyhow::Result<()> {
+        fs::create_dir_all(state_folder(&workspace.root))?;
+        fs::write(&file, serde_json::to_vec_pretty(references)?)?;
+        Ok(())
+    };
+    write().with_context(|| format!("failed to write {file}"))
+}

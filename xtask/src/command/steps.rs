@@ -1,0 +1,195 @@
+//! From the graph and the keys to a plan: everything about each target of a run but whether it is stale.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::load::Loaded;
+use crate::graph::Vertex;
+use crate::key::{self, Bases, Contexts, Keys, Sources};
+use crate::mistake::{Mistake, Mistakes};
+use crate::plan::{self, Action, Plan, Step, Wanted};
+use crate::reference::Platform;
+use crate::tags::{self, Claim, Facts};
+use crate::workspace::{Channel, Target, TargetName};
+
+/// What decides a plan besides the workspace.
+pub(super) struct Scope<'a> {
+    pub(super) named: &'a BTreeSet<TargetName>,
+    pub(super) wanted: Wanted,
+    pub(super) channel: Channel,
+    pub(super) bases: &'a Bases,
+    /// The references to bind instead of bases, by the base's reference and platform-independent.
+    pub(super) bound: &'a BTreeMap<crate::reference::Reference, String>,
+}
+
+/// The plan with every step's key, in build order. Actions are filled in by [`plan::decide`].
+///
+/// # Errors
+/// [`Mistakes`] in platforms, tags, labels and contexts.
+pub(super) fn plan(loaded: &Loaded, scope: &Scope<'_>) -> anyhow::Result<Plan> {
+    let targets: BTreeMap<TargetName, &Target> =
+        loaded.workspace.targets.iter().map(|target| (target.target_name(), target)).collect();
+    let platforms = plan::platforms(&loaded.graph, &targets, scope.named, &scope.wanted)?;
+    let vertices = loaded.graph.with_parents(scope.named);
+    let keys = keys(loaded, &vertices, scope.bases)?;
+
+    let mut mistakes = check_tags(loaded, scope.channel);
+    let mut plan = Plan::default();
+    for vertex in vertices {
+        let (Some(target), Some(platforms)) = (targets.get(&vertex.name), platforms.get(&vertex.name)) else {
+            continue;
+        };
+        let step = mistakes.take(step(loaded, scope, vertex, target, platforms, &keys));
+        plan.steps.extend(step);
+    }
+    mistakes.none()?;
+    Ok(plan)
+}
+
+/// The keys of `vertices`, with a fresh look at every file.
+pub(super) fn keys(loaded: &Loaded, vertices: &[&Vertex], bases: &Bases) -> anyhow::Result<Keys> {
+    let nodes = loaded.nodes();
+    let sources = Sources { workspace: &loaded.workspace, graph: &loaded.graph, nodes: &nodes, bases };
+    let state = key::state_folder(&loaded.workspace.root);
+    let mut contexts = Contexts::new(&loaded.workspace.root, &state);
+    key::compute(&sources, vertices, &mut contexts)
+}
+
+/// Tags of all targets together: each valid, none wanted twice.
+fn check_tags(loaded: &Loaded, channel: Channel) -> Mistakes {
+    let mut mistakes = Mistakes::default();
+    let mut wanted = Vec::new();
+    for target in &loaded.workspace.targets {
+        let Some(facts) = loaded.facts.get(&target.target_name()) else { continue };
+        if let Some(tags) = mistakes.take(tags::wanted(target, facts, channel)) {
+            wanted.push((target, repositories(target, channel), tags));
+        }
+    }
+    let claims: Vec<Claim<'_>> = wanted
+        .iter()
+        .map(|(target, repositories, tags)| Claim { target, repositories, tags })
+        .collect();
+    mistakes.extend(tags::collisions(&claims));
+    mistakes
+}
+
+fn repositories(target: &Target, channel: Channel) -> Vec<crate::reference::Repository> {
+    target.repositories.get(channel).cloned().unwrap_or_default()
+}
+
+fn step(
+    loaded: &Loaded,
+    scope: &Scope<'_>,
+    vertex: &Vertex,
+    target: &Target,
+    platforms: &[Platform],
+    keys: &Keys,
+) -> Result<Step, Mistakes> {
+    let name = &vertex.name;
+    let mut mistakes = Mistakes::default();
+    let mut facts = loaded.facts.get(name).cloned().unwrap_or_default();
+    let tags = mistakes.take(tags::wanted(target, &facts, scope.channel)).unwrap_or_default();
+    let repositories = repositories(target, scope.channel);
+    add_late_facts(&mut facts, vertex, target, &tags, &repositories);
+
+    let (parents, external) = plan::for_platforms(vertex, platforms);
+    let mut args = BTreeMap::new();
+    if let Some(arguments) = loaded.args.get(name) {
+        args.clone_from(&arguments.rendered);
+        for (argument, template) in &arguments.late {
+            let rendered = tags::render(template, &facts).map_err(|missing| missing.into_mistake());
+            args.extend(mistakes.take(rendered).map(|rendered| (argument.clone(), rendered.text)));
+        }
+    }
+    let labels = mistakes.take(labels(loaded, vertex, target, &facts)).unwrap_or_default();
+    let Some(key) = keys.over(name, platforms) else {
+        mistakes.push(Mistake::new(format!("{name} has no key for {platforms:?}")));
+        return Err(mistakes);
+    };
+    mistakes.none()?;
+    let bound = external
+        .iter()
+        .filter_map(|base| Some((base.reference.clone(), scope.bound.get(&base.reference)?.clone())))
+        .collect();
+    Ok(Step {
+        target: target.clone(),
+        platforms: platforms.to_vec(),
+        key,
+        keys: keys.of(name).map(|(platform, key)| (platform.clone(), key.clone())).collect(),
+        args,
+        labels,
+        parents,
+        external,
+        bound,
+        repositories,
+        tags,
+        action: Action::Build,
+        reasons: Vec::new(),
+        only_parents: false,
+        last_seconds: None,
+        present: None,
+        named: scope.named.contains(name),
+    })
+}
+
+/// Facts that follow from the graph and the tags.
+fn add_late_facts(
+    facts: &mut Facts,
+    vertex: &Vertex,
+    target: &Target,
+    tags: &[tags::WantedTag],
+    repositories: &[crate::reference::Repository],
+) {
+    let base = vertex.parents.iter().find(|edge| edge.is_base).map(|edge| edge.reference.clone()).or_else(|| {
+        vertex.external.iter().find(|base| base.is_base).map(|base| base.reference.clone())
+    });
+    match &base {
+        Some(base) => facts.set("base_name", &base.to_string()),
+        None => facts.lack("base_name", "the final stage starts from nothing"),
+    }
+    let digest = base.as_ref().and_then(|base| base.digest.as_ref());
+    match digest {
+        Some(digest) => facts.set("base_digest", digest.as_str()),
+        None => facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it"),
+    }
+    if let Some(tag) = tags.first().and_then(|wanted| wanted.tag.as_ref()) {
+        let repository = repositories.first().map_or(target.name.as_str(), |repository| repository.familiar());
+        facts.set("reference", &format!("{repository}:{tag}"));
+    }
+}
+
+/// The OCI annotation keys (image spec, «Pre-Defined Annotation Keys») as labels, where neither the Dockerfile nor
+/// `labels` says otherwise.
+fn labels(
+    loaded: &Loaded,
+    vertex: &Vertex,
+    target: &Target,
+    facts: &Facts,
+) -> Result<BTreeMap<String, String>, Mistakes> {
+    const PREFIX: &str = "org.opencontainers.image.";
+    let git = &loaded.workspace.git;
+    let mut labels = BTreeMap::new();
+    let mut add = |key: &str, value: Option<&str>| {
+        labels.extend(value.map(|value| (format!("{PREFIX}{key}"), value.to_owned())));
+    };
+    add("title", Some(&target.name));
+    add("description", target.description.as_deref());
+    add("version", facts.get("version"));
+    add("created", facts.get("created"));
+    add("revision", facts.get("commit"));
+    add("source", git.source.as_deref());
+    add("base.name", facts.get("base_name"));
+    add("base.digest", facts.get("base_digest"));
+    add("ref.name", facts.get("reference"));
+
+    let in_dockerfile: BTreeSet<&str> =
+        vertex.platforms.values().flat_map(|resolved| &resolved.labels).map(String::as_str).collect();
+    labels.retain(|key, _| !in_dockerfile.contains(key.as_str()));
+    let mut mistakes = Mistakes::default();
+    for (key, template) in &target.labels {
+        let rendered = tags::render(template, facts).map_err(|missing| missing.into_mistake());
+        labels.extend(mistakes.take(rendered).map(|rendered| (key.clone(), rendered.text)));
+    }
+    mistakes.none()?;
+    labels.insert("dockyard.id".to_owned(), vertex.name.to_string());
+    Ok(labels)
+}

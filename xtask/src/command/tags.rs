@@ -1,0 +1,47 @@
+//! `tags`: which tags each image gets, and where each comes from.
+
+use std::process::ExitCode;
+
+use super::{load, plan, select};
+use crate::cli::{Global, TagsArgs};
+use crate::mistake::Mistakes;
+use crate::report::{self, TagsJson};
+use crate::tags::{self, Claim};
+
+pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> {
+    let loaded = load::load(global, &[])?;
+    let named = select::select(&loaded, &args.images)?;
+    let channel = plan::channel(&loaded, args.channel);
+    let mut mistakes = Mistakes::default();
+    let mut wanted = Vec::new();
+    for target in &loaded.workspace.targets {
+        let Some(facts) = loaded.facts.get(&target.target_name()) else { continue };
+        if let Some(tags) = mistakes.take(tags::wanted(target, facts, channel)) {
+            let repositories = target.repositories.get(channel).cloned().unwrap_or_default();
+            wanted.push((target, repositories, tags));
+        }
+    }
+    let claims: Vec<Claim<'_>> =
+        wanted.iter().map(|(target, repositories, tags)| Claim { target, repositories, tags }).collect();
+    mistakes.extend(tags::collisions(&claims));
+    mistakes.none()?;
+    wanted.retain(|(target, ..)| named.contains(&target.target_name()));
+    if args.json {
+        report::json(&TagsJson::new(channel, &wanted))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = report::Table::new(["image", "tag", "repositories", "from"].map(|title| (title, report::Align::Left)));
+    for (target, repositories, tags) in &wanted {
+        for tag in tags {
+            table.row([
+                target.target_name().to_string(),
+                tag.tag.as_ref().map_or_else(|| "(known once it is built)".to_owned(), ToString::to_string),
+                repositories.iter().map(|repository| repository.familiar()).collect::<Vec<_>>().join(" "),
+                format!("{} ({})", tag.template.value, tag.template.place),
+            ]);
+        }
+    }
+    anstream::eprintln!("channel {channel}");
+    anstream::print!("{table}");
+    Ok(ExitCode::SUCCESS)
+}

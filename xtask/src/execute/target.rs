@@ -1,0 +1,275 @@
+//! One target of a plan: parents bound, built, looked at again, recorded.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::engine::build::{BuildFailure, run_build};
+use crate::engine::buildx::{Build, Parent};
+use crate::engine::progress::Event;
+use crate::engine::{Builder, Engine, LocalImage, layout};
+use crate::key::{Record, Records, SCHEMA};
+use crate::plan::{Action, Step};
+use crate::reference::Digest;
+use crate::workspace::{SecretSource, TargetName};
+
+/// Everything that the work on any target needs.
+pub struct Workshop<'a> {
+    pub engine: &'a Engine,
+    pub builder: &'a Builder,
+    pub root: &'a Utf8Path,
+    /// For this run alone: metadata files and layouts.
+    pub scratch: &'a Utf8Path,
+    pub records: &'a Records,
+    pub no_cache: bool,
+    /// Whether the inputs of a target are still what its key was made from.
+    pub unchanged: &'a (dyn Fn(&Step) -> anyhow::Result<bool> + Sync),
+    done: Mutex<BTreeMap<TargetName, Ready>>,
+}
+
+/// A target whose image is in the engine.
+#[derive(Clone, Debug)]
+struct Ready {
+    local_name: String,
+    digest: Digest,
+    /// Written once a builder needs it.
+    layout: Option<Parent>,
+}
+
+/// A target that is up to date now.
+#[derive(Debug)]
+pub struct Made {
+    pub built: bool,
+    pub digest: Digest,
+    /// As the engine's store counts them.
+    pub bytes: u64,
+    pub seconds: Option<f64>,
+    pub log: Option<Utf8PathBuf>,
+    /// What a person should know although all went well.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no image.
+#[derive(Debug)]
+pub enum NotMade {
+    Build(Box<BuildFailure>),
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for NotMade {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl<'a> Workshop<'a> {
+    pub fn new(
+        engine: &'a Engine,
+        builder: &'a Builder,
+        root: &'a Utf8Path,
+        scratch: &'a Utf8Path,
+        records: &'a Records,
+        no_cache: bool,
+        unchanged: &'a (dyn Fn(&Step) -> anyhow::Result<bool> + Sync),
+    ) -> Self {
+        Self { engine, builder, root, scratch, records, no_cache, unchanged, done: Mutex::default() }
+    }
+
+    /// Makes `step`'s image, or finds that it is up to date.
+    ///
+    /// # Errors
+    /// When the build fails, or the engine does.
+    pub fn make(&self, step: &Step, log: &Utf8Path, sink: &(dyn Fn(&Event) + Sync)) -> Result<Made, NotMade> {
+        let previous: Vec<Record> = step
+            .platforms
+            .iter()
+            .filter_map(|platform| self.records.read(&step.name(), platform))
+            .collect();
+        if step.action == Action::Skip || (step.only_parents && self.parents_are_the_same(step, &previous)) {
+            return Ok(self.skip(step)?);
+        }
+        let parents = self.bind_parents(step)?;
+        let bound = self.digests_of_parents(step);
+        // A parent that is bound by digest is what the label names.
+        let mut labelled = step.clone();
+        if let Some(base) = step.parents.iter().find(|edge| edge.is_base)
+            && let Some(digest) = bound.get(&base.parent.to_string())
+        {
+            labelled.labels.insert("org.opencontainers.image.base.digest".to_owned(), digest.to_string());
+        }
+        let metadata_file = self.scratch.join(format!("{}.metadata.json", file_name(&step.name())));
+        let build = Build {
+            engine: self.engine,
+            builder: self.builder,
+            root: self.root,
+            step: &labelled,
+            parents: &parents,
+            metadata_file: &metadata_file,
+            no_cache: self.no_cache && step.named,
+            secrets: &secrets(step),
+        };
+        let built = run_build(&build.invocation(), log, sink).map_err(|failure| NotMade::Build(Box::new(failure)))?;
+        let image = self.find(&step.local_name())?;
+        let mut made = Made {
+            built: true,
+            digest: image.id.clone(),
+            bytes: image.size,
+            seconds: Some(built.time.as_secs_f64()),
+            log: Some(built.log),
+            notes: Vec::new(),
+        };
+        if (self.unchanged)(step)? {
+            self.record(step, &image.id, bound, built.time.as_secs_f64())?;
+            self.drop_previous(step, &previous)?;
+        } else {
+            for platform in &step.platforms {
+                self.records.forget(&step.name(), platform);
+            }
+            made.notes.push(format!(
+                "the inputs of {} changed while it was built, so the build is not recorded; build it again",
+                step.name()
+            ));
+        }
+        self.ready(step, &image.id);
+        Ok(made)
+    }
+
+    fn skip(&self, step: &Step) -> anyhow::Result<Made> {
+        let digest = step.present.clone().context("an image that is skipped must be there")?;
+        let image = self.find(digest.as_str())?;
+        for name in step.local_names() {
+            if !image.tags.iter().any(|tag| same_name(tag, &name)) {
+                self.engine.tag(digest.as_str(), &name)?;
+            }
+        }
+        self.ready(step, &digest);
+        Ok(Made { built: false, digest, bytes: image.size, seconds: None, log: None, notes: Vec::new() })
+    }
+
+    fn find(&self, name: &str) -> anyhow::Result<LocalImage> {
+        self.engine.image(name)?.with_context(|| {
+            format!("the build ended well, but the engine has no image {name}; is the builder {:?} loading into it?", self.builder.name)
+        })
+    }
+
+    fn ready(&self, step: &Step, digest: &Digest) {
+        let ready = Ready { local_name: step.local_name(), digest: digest.clone(), layout: None };
+        self.lock().insert(step.name(), ready);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TargetName, Ready>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn digests_of_parents(&self, step: &Step) -> BTreeMap<String, Digest> {
+        let done = self.lock();
+        step.parents
+            .iter()
+            .filter_map(|edge| Some((edge.parent.to_string(), done.get(&edge.parent)?.digest.clone())))
+            .collect()
+    }
+
+    /// Whether every build was recorded with the digests that the parents have now.
+    fn parents_are_the_same(&self, step: &Step, previous: &[Record]) -> bool {
+        let now = self.digests_of_parents(step);
+        step.present.is_some() && !previous.is_empty() && previous.iter().all(|record| record.parents == now)
+    }
+
+    fn bind_parents(&self, step: &Step) -> anyhow::Result<BTreeMap<TargetName, Parent>> {
+        let mut parents = BTreeMap::new();
+        for edge in &step.parents {
+            if parents.contains_key(&edge.parent) {
+                continue;
+            }
+            let ready = self.lock().get(&edge.parent).cloned();
+            let ready = ready.with_context(|| format!("{} is not there yet", edge.parent))?;
+            // The name is immutable by our own rule only: somebody may have moved it.
+            let held = self.engine.image(&ready.local_name)?.map(|image| image.id);
+            if held.as_ref() != Some(&ready.digest) {
+                self.engine.tag(ready.digest.as_str(), &ready.local_name)?;
+            }
+            let parent = if self.builder.sees_engine_images() {
+                Parent::Local(ready.local_name)
+            } else {
+                self.layout(&edge.parent, &ready)?
+            };
+            parents.insert(edge.parent.clone(), parent);
+        }
+        Ok(parents)
+    }
+
+    /// The layout of a parent, written by the first child that needs it.
+    fn layout(&self, name: &TargetName, ready: &Ready) -> anyhow::Result<Parent> {
+        // Held while it is written, so that siblings do not write it twice.
+        let mut done = self.lock();
+        if let Some(layout) = done.get(name).and_then(|ready| ready.layout.clone()) {
+            return Ok(layout);
+        }
+        let folder = self.scratch.join(format!("{}.layout", file_name(name)));
+        let layout = layout::export(self.engine, &ready.local_name, &folder)?;
+        if let Some(entry) = done.get_mut(name) {
+            entry.layout = Some(layout.clone());
+        }
+        Ok(layout)
+    }
+
+    fn record(
+        &self,
+        step: &Step,
+        digest: &Digest,
+        parents: BTreeMap<String, Digest>,
+        seconds: f64,
+    ) -> anyhow::Result<()> {
+        for platform in &step.platforms {
+            let Some(key) = step.keys.get(platform) else { continue };
+            let record = Record {
+                schema: SCHEMA,
+                key: key.key.clone(),
+                inputs: key.inputs.clone(),
+                digest: digest.clone(),
+                local_name: step.local_name(),
+                parents: parents.clone(),
+                engine: self.engine.endpoint.clone(),
+                builder: self.builder.name.clone(),
+                built_at: jiff::Timestamp::now().to_string(),
+                seconds,
+                reasons: step.reasons.clone(),
+            };
+            self.records.write(&step.name(), platform, &record)?;
+        }
+        Ok(())
+    }
+
+    /// The target's previous key tag goes, so that old content is not kept for ever.
+    fn drop_previous(&self, step: &Step, previous: &[Record]) -> anyhow::Result<()> {
+        let mut names: Vec<&str> = previous.iter().map(|record| record.local_name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names.into_iter().filter(|name| *name != step.local_name()) {
+            self.engine.untag(name)?;
+        }
+        Ok(())
+    }
+}
+
+/// The secrets that come from variables of this process.
+pub fn secrets(step: &Step) -> BTreeMap<String, String> {
+    let of_source = |source: &SecretSource| match source {
+        SecretSource::Env(name) => Some((name.clone(), std::env::var(name).ok()?)),
+        SecretSource::File(_) => None,
+    };
+    step.target.secrets.values().filter_map(of_source).collect()
+}
+
+/// A target's name as part of a file's: `id@variant`.
+pub fn file_name(name: &TargetName) -> String {
+    name.variant.as_ref().map_or_else(|| name.id.to_string(), |variant| format!("{}@{variant}", name.id))
+}
+
+/// Whether two names of an image mean the same; the engine writes Docker Hub's both with and without the host.
+fn same_name(a: &str, b: &str) -> bool {
+    let parse = |name: &str| name.parse::<crate::reference::Reference>().ok();
+    a == b || (parse(a).is_some() && parse(a) == parse(b))
+}

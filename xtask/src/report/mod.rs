@@ -1,0 +1,24 @@
+//! How are progress and results shown to a person?
+//!
+//! Nothing is decided here: it gets events and values, and gives text. Called by `command`.
+
+pub mod board;
+mod error;
+pub mod failure;
+mod graph;
+pub mod human;
+mod json;
+mod plan;
+pub mod status;
+mod summary;
+pub mod table;
+mod width;
+
+pub use board::{Board, Detail, Style};
+pub use error::error;
+pub use graph::{dot, mermaid, tree};
+pub use json::{GraphJson, ListJson, PlanJson, ResultJson, TagsJson, json};
+pub use plan::plan;
+pub use status::Status;
+pub use summary::{status, summary};
+pub use table::{Align, Table};
