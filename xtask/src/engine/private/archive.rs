@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::super::Invocation;
@@ -101,9 +101,16 @@ impl Archive {
         into: &Utf8Path,
     ) -> anyhow::Result<()> {
         let folder = self.folder.join("packages");
-        let download = self.apt("apt-get").args(["-q", "download"]).folder(folder.as_str());
-        let listed = download.clone().arg("--print-uris").args(packages.iter().copied()).read()?;
-        download.args(packages.iter().copied()).run()?;
+        let download = || self.apt("apt-get").args(["-q", "download"]);
+        // apt lists only what it would fetch, so it is asked where nothing is.
+        let nowhere = tempfile::tempdir().context("failed to make a folder")?;
+        let nowhere = Utf8Path::from_path(nowhere.path()).context("a folder's name is not text")?;
+        let list = download().arg("--print-uris").args(packages.iter().copied()).folder(nowhere);
+        let listed = list.read()?;
+        if files_of(&listed).count() != packages.len() {
+            bail!("failed to understand `{list}`:\n{listed}");
+        }
+        download().args(packages.iter().copied()).folder(folder.as_str()).run()?;
         fs::create_dir_all(into).with_context(|| format!("failed to make {into}"))?;
         for file in files_of(&listed) {
             Invocation::new("dpkg")
