@@ -136,19 +136,29 @@ impl SubstituteRecipe {
             .args([self.suite.as_str(), file.as_str()])
             .args(self.mirror.as_ref().map(Mirror::as_str))
             .run()
-            .with_context(|| format!("failed to make a substitute of {}", self.reference))?;
+            .with_context(|| {
+                let foreign = *platform != engine.platform;
+                let emulator = if foreign { " (it needs an emulator: see `doctor`)" } else { "" };
+                format!(
+                    "failed to make a substitute of {} for {platform}{emulator}",
+                    self.reference
+                )
+            })?;
         Ok(file)
     }
 }
 
 /// The machine's mmdebstrap; else the package's, only unpacked where the machine's Perl can run it, else installed.
 fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<Invocation> {
-    if which::which_in("mmdebstrap", Some(programs_path(environment)), "/").is_ok() {
-        return Ok(Invocation::new("mmdebstrap"));
+    let path = programs_path(environment);
+    let is_there = |program: &str| which::which_in(program, Some(&path), "/").is_ok();
+    // mmdebstrap's first process is deaf to signals and its others unmount and tidy up. `timeout` passes them on to
+    // the whole group, within the time that an interrupted child has.
+    let run = |program: &str| Invocation::new("timeout").args(["--kill-after=9", "1800", program]);
+    if is_there("mmdebstrap") {
+        return Ok(run("mmdebstrap"));
     }
-    if !cfg!(target_os = "linux")
-        || which::which_in("apt-get", Some(programs_path(environment)), "/").is_err()
-    {
+    if !cfg!(target_os = "linux") || !is_there("apt-get") {
         bail!(
             "a base can be made from Debian's archive only on Linux with apt: let the machine reach a registry"
         );
@@ -162,13 +172,13 @@ fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<I
             let _incomplete = archive.update();
             archive.unpack(&["mmdebstrap"], &folder.join("root"))?;
         }
-        return Ok(Invocation::new(program.as_str()));
+        return Ok(run(program.as_str()));
     }
     if !is_root() {
         bail!("mmdebstrap is missing: `sudo apt-get install mmdebstrap`");
     }
     install_packages(&["mmdebstrap"], environment, say)?;
-    Ok(Invocation::new("mmdebstrap"))
+    Ok(run("mmdebstrap"))
 }
 
 /// Debian's name of a platform (`dpkg-architecture(1)`).
