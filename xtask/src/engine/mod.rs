@@ -7,6 +7,7 @@
 
 mod authorities;
 mod builder;
+pub mod buildx;
 mod child;
 mod docker;
 pub mod doctor;

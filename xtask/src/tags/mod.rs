@@ -9,7 +9,7 @@ mod template;
 
 pub use channel::{Occasion, default_templates};
 pub use facts::{Facts, Stamps};
-pub use template::{Missing, Rendered, render, sanitise};
+pub use template::{Missing, Rendered, names_in, render, sanitise};
 
 use std::collections::BTreeMap;
 

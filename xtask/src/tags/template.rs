@@ -82,6 +82,15 @@ pub fn render(template: &Template, facts: &Facts) -> Result<Rendered, Missing> {
     }
 }
 
+/// The facts that `template` names; none when it is malformed.
+pub fn names_in(template: &Template) -> BTreeSet<String> {
+    let environment = Environment::empty();
+    environment
+        .template_from_str(&template.value)
+        .map(|compiled| compiled.undeclared_variables(false).into_iter().collect())
+        .unwrap_or_default()
+}
+
 fn mistake(text: &str, why: &str, place: &Place) -> Mistake {
     Mistake::new(format!("the template {text:?}: {why}")).at(place.clone())
 }

@@ -1,0 +1,234 @@
+//! What can be typed. Types only: `command` says what each does.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::reference::Platform;
+use crate::workspace::Channel;
+
+/// Builds, tests and publishes a monorepo of container images.
+///
+/// Each image's folder holds a Dockerfile and an `image.toml`. From these Dockyard knows which image needs which, what
+/// is stale and why, and drives `docker buildx` in that order.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+#[command(after_help = "Examples:
+  cargo xtask list                                what is there
+  cargo xtask plan                                what would be built, and why
+  cargo xtask build notebook-processor --setup    build one image, bringing an engine up if there is none
+  cargo xtask run notebook-processor              try it
+
+Exit status: 0 done, 1 a step failed or a check found something, 2 usage or configuration, 130 interrupted.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The workspace (default: the nearest folder above with [workspace.metadata.dockyard])
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<Utf8PathBuf>,
+    /// More detail; the whole output of builds
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Only failures
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+    /// Ask no registry
+    #[arg(long, global = true)]
+    pub offline: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the images of the workspace
+    #[command(after_help = "Examples:\n  cargo xtask list\n  cargo xtask list --json")]
+    List(ListArgs),
+    /// Show which image needs which
+    #[command(after_help = "Examples:\n  cargo xtask graph\n  cargo xtask graph --format mermaid")]
+    Graph(GraphArgs),
+    /// Show the tags that each image gets, and where each comes from
+    #[command(after_help = "Examples:\n  cargo xtask tags\n  cargo xtask tags --channel release")]
+    Tags(TagsArgs),
+    /// Show what `build` would do, and why
+    #[command(after_help = "Examples:\n  cargo xtask plan\n  cargo xtask plan notebook-processor --json")]
+    Plan(BuildArgs),
+    /// Build what is stale, parents first
+    #[command(after_help = "Examples:
+  cargo xtask build                                 everything
+  cargo xtask build notebook-processor --setup      one image; bring an engine up if there is none
+  cargo xtask build services/notebook-processor     the same, by folder
+  cargo xtask build --jobs 2 --keep-going
+  cargo xtask build base --build-arg base:DEBUG=1")]
+    Build(BuildCommand),
+    /// Start a container of an image
+    #[command(after_help = "Examples:
+  cargo xtask run plantuml-converter -- convert --help
+  cargo xtask run bot-ci --mount . -- pytest")]
+    Run(RunArgs),
+    /// Show what this machine has and lacks for building
+    Doctor(DoctorArgs),
+    /// Start, stop or show the private engine, for a machine without Docker
+    #[command(subcommand)]
+    Engine(EngineCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    #[arg(long, value_enum, default_value_t = GraphFormat::Tree)]
+    pub format: GraphFormat,
+    /// The same as --format json
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    Tree,
+    Mermaid,
+    Dot,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct TagsArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// The occasion (default: from CI's event, a version tag at HEAD, else `dev`)
+    #[arg(long, value_enum)]
+    pub channel: Option<Channel>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `plan` and `build` have in common.
+#[derive(Clone, Debug, Args)]
+pub struct BuildArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Build for this platform instead of the machine's own
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',', conflicts_with = "all_platforms")]
+    pub platform: Vec<Platform>,
+    /// Build for every platform of each image
+    #[arg(long)]
+    pub all_platforms: bool,
+    /// The occasion that the tags are for (default: `release` at a version tag, else `dev`)
+    #[arg(long, value_enum)]
+    pub channel: Option<Channel>,
+    /// Build the named images although they are up to date
+    #[arg(long)]
+    pub force: bool,
+    /// Build the named images without BuildKit's cache
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Look up unlocked bases again
+    #[arg(long)]
+    pub pull: bool,
+    /// The buildx builder
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+    /// Set a build argument, for every named image or for one
+    #[arg(long, value_name = "[ID:]KEY=VALUE")]
+    pub build_arg: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BuildCommand {
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Bring an engine up where none is reached, and make bases from Debian's archive where no registry is
+    #[arg(long)]
+    pub setup: bool,
+    /// Only show what would be done: the same as `plan`
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many images to build at once (default: as many as the machine has cores, 8 at most)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Go on with what does not depend on a failure
+    #[arg(short, long)]
+    pub keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// An id, id:variant, name or folder
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// Mount this folder at /work, and start there
+    #[arg(long, value_name = "DIR")]
+    pub mount: Option<Utf8PathBuf>,
+    /// Build it first where it is stale
+    #[arg(long)]
+    pub build: bool,
+    /// What to run instead of the image's own command
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The buildx builder to look at
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EngineCommand {
+    /// Bring the private engine up (Linux with apt, as root); any other engine is left alone
+    Start(EngineStart),
+    /// Stop it
+    Stop {
+        /// Also remove its programs, images and caches
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Show whether it runs
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct EngineStart {
+    /// Where Docker Hub's content is fetched from
+    #[arg(long, value_name = "URL")]
+    pub registry_mirror: Vec<String>,
+    /// A registry without TLS
+    #[arg(long, value_name = "HOST")]
+    pub insecure_registry: Vec<String>,
+    /// Debian's archive
+    #[arg(long, value_name = "URL")]
+    pub debian_mirror: Option<String>,
+}

@@ -1,0 +1,38 @@
+//! What does each command do? One file a command, each reading as: load, graph, plan, execute, report.
+//!
+//! Nothing is decided here. Called by [`crate::main`].
+
+mod build;
+mod doctor;
+mod engine;
+mod graph;
+mod list;
+mod load;
+mod plan;
+mod run;
+mod select;
+mod session;
+mod steps;
+mod tags;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+/// A step failed, or a check found something.
+pub(crate) const FAILED: u8 = 1;
+
+/// Runs `cli`'s command.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        Command::List(args) => list::run(&global, &args),
+        Command::Graph(args) => graph::run(&global, &args),
+        Command::Tags(args) => tags::run(&global, &args),
+        Command::Plan(args) => plan::run(&global, &args),
+        Command::Build(args) => build::run(&global, &args),
+        Command::Run(args) => run::run(&global, &args),
+        Command::Doctor(args) => doctor::run(&global, &args),
+        Command::Engine(command) => engine::run(&command),
+    }
+}

@@ -1,0 +1,201 @@
+//! The `docker buildx build` that makes one step of a plan. A function of its arguments: what is printed by a dry run
+//! is what runs.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Builder, Engine, Invocation, Store};
+use crate::graph::Binding;
+use crate::plan::Step;
+use crate::reference::Digest;
+use crate::workspace::{ContextSource, SecretSource, TargetName};
+
+/// How a parent reaches the builder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// The builder sees the engine's images: by its immutable local name.
+    Local(String),
+    /// An OCI layout on this machine, sent along with the build.
+    Layout { folder: Utf8PathBuf, digest: Digest },
+}
+
+impl Parent {
+    /// As the value of `--build-context NAME=…`.
+    fn context(&self) -> String {
+        match self {
+            Self::Local(name) => format!("docker-image://{name}"),
+            Self::Layout { folder, digest } => format!("oci-layout://{folder}@{digest}"),
+        }
+    }
+}
+
+/// Everything that a build command depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Build<'a> {
+    pub engine: &'a Engine,
+    pub builder: &'a Builder,
+    /// The workspace root, which is the command's folder.
+    pub root: &'a Utf8Path,
+    pub step: &'a Step,
+    pub parents: &'a BTreeMap<TargetName, Parent>,
+    /// Where buildx writes the digest of what it made.
+    pub metadata_file: &'a Utf8Path,
+    pub no_cache: bool,
+    /// The values of secrets that come from variables, by variable.
+    pub secrets: &'a BTreeMap<String, String>,
+}
+
+impl Build<'_> {
+    /// The command. Every value stands behind its option with `=`, so that none can be taken for an option.
+    pub fn invocation(&self) -> Invocation {
+        let Self { step, builder, .. } = *self;
+        let target = &step.target;
+        let mut args: Vec<String> = vec![
+            "build".to_owned(),
+            "--progress=rawjson".to_owned(),
+            format!("--metadata-file={}", self.metadata_file),
+            format!("--builder={}", builder.name),
+            format!("--platform={}", comma_list(&step.platforms)),
+            format!("--file={}", target.dockerfile.value),
+        ];
+        if let Some(stage) = &target.stage {
+            args.push(format!("--target={}", stage.value));
+        }
+        args.extend(step.local_names().into_iter().map(|name| format!("--tag={name}")));
+        args.extend(self.build_args().into_iter().map(|(name, value)| format!("--build-arg={name}={value}")));
+        args.extend(step.labels.iter().map(|(name, value)| format!("--label={name}={value}")));
+        args.extend(self.contexts().into_iter().map(|(name, value)| format!("--build-context={name}={value}")));
+        args.extend(self.secret_options());
+        if target.ssh {
+            args.push("--ssh=default".to_owned());
+        }
+        args.extend(self.build_options());
+        if target.cache.registry
+            && let Some(repository) = step.repositories.first()
+        {
+            args.extend(step.platforms.iter().map(|platform| {
+                let variant = target.variant.as_ref().map_or_else(String::new, |variant| format!("{variant}-"));
+                format!("--cache-from=type=registry,ref={repository}:buildcache-{variant}{}", platform.slug())
+            }));
+        }
+        // A digest that changes at every build would make children stale; the classic store has no attestations.
+        args.push("--provenance=false".to_owned());
+        args.push("--sbom=false".to_owned());
+        if !builder.sees_engine_images() {
+            args.push("--load".to_owned());
+        }
+        if self.no_cache {
+            args.push("--no-cache".to_owned());
+        }
+        args.push("--".to_owned());
+        args.push(crate::workspace::shown(&target.context));
+        let command = self.engine.buildx().args(args).folder(self.root);
+        self.secrets
+            .iter()
+            .filter(|(name, _)| target.secrets.values().any(|source| matches!(source, SecretSource::Env(own) if own == *name)))
+            .fold(command, |command, (name, value)| command.secret_env(name, value))
+    }
+
+    /// The written arguments, and those that name a parent or a bound base.
+    fn build_args(&self) -> BTreeMap<String, String> {
+        let mut args = self.step.args.clone();
+        for edge in &self.step.parents {
+            if let (Binding::Argument(argument), Some(parent)) = (&edge.binding, self.parents.get(&edge.parent)) {
+                args.insert(argument.clone(), argument_reference(&edge.parent, parent));
+            }
+        }
+        for external in &self.step.external {
+            if let (Binding::Argument(argument), Some(image)) =
+                (&external.binding, self.step.bound.get(&external.reference))
+            {
+                args.insert(argument.clone(), image.clone());
+            }
+        }
+        args
+    }
+
+    fn contexts(&self) -> BTreeMap<String, String> {
+        let mut contexts = BTreeMap::new();
+        for (name, source) in &self.step.target.contexts {
+            let value = match source {
+                ContextSource::Folder(folder) => crate::workspace::shown(folder),
+                ContextSource::Image(reference) => {
+                    format!("docker-image://{}", self.step.bound.get(reference).unwrap_or(&reference.to_string()))
+                }
+            };
+            contexts.insert(name.clone(), value);
+        }
+        for edge in &self.step.parents {
+            let Some(parent) = self.parents.get(&edge.parent) else { continue };
+            match &edge.binding {
+                Binding::Context(name) => {
+                    contexts.insert(name.clone(), parent.context());
+                }
+                // An argument names a reference; where that is no image of the builder's, a context gives it content.
+                Binding::Argument(_) if matches!(parent, Parent::Layout { .. }) => {
+                    contexts.insert(argument_reference(&edge.parent, parent), parent.context());
+                }
+                Binding::Argument(_) | Binding::Impossible => {}
+            }
+        }
+        for external in &self.step.external {
+            if let (Binding::Context(name), Some(image)) =
+                (&external.binding, self.step.bound.get(&external.reference))
+            {
+                contexts.entry(name.clone()).or_insert_with(|| format!("docker-image://{image}"));
+            }
+        }
+        contexts
+    }
+
+    fn secret_options(&self) -> Vec<String> {
+        let option = |(id, source): (&String, &SecretSource)| match source {
+            SecretSource::Env(name) => format!("--secret=id={id},env={name}"),
+            SecretSource::File(path) => format!("--secret=id={id},src={path}"),
+        };
+        self.step.target.secrets.iter().map(option).collect()
+    }
+
+    fn build_options(&self) -> Vec<String> {
+        let build = &self.step.target.build;
+        let mut args = Vec::new();
+        if let Some(network) = &build.network {
+            args.push(format!("--network={network}"));
+            if network == "host" {
+                args.push("--allow=network.host".to_owned());
+            }
+        }
+        args.extend(build.shm_size.iter().map(|size| format!("--shm-size={size}")));
+        args.extend(build.ulimits.iter().map(|(name, value)| format!("--ulimit={name}={value}")));
+        args.extend(build.add_hosts.iter().map(|(host, address)| format!("--add-host={host}:{address}")));
+        args
+    }
+}
+
+/// What an argument is set to so that it means `parent`. No stage can have this name.
+fn argument_reference(name: &TargetName, parent: &Parent) -> String {
+    match parent {
+        Parent::Local(image) => image.clone(),
+        Parent::Layout { digest, .. } => format!("dockyard.invalid/parent/{}:{}", name.id, &digest.hex()[..12]),
+    }
+}
+
+fn comma_list<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// What the engine's image store cannot do for `step`, with the mend.
+pub fn unsupported(engine: &Engine, step: &Step) -> Option<crate::mistake::Mistake> {
+    (engine.store == Store::Classic && step.platforms.len() > 1).then(|| {
+        crate::mistake::Mistake::new(format!(
+            "{} is wanted for {}, and the engine's classic image store holds one platform an image",
+            step.name(),
+            comma_list(&step.platforms)
+        ))
+        .mend(
+            "turn the containerd image store on ({\"features\":{\"containerd-snapshotter\":true}} in Docker's \
+             daemon.json, or «Use containerd» in Docker Desktop's settings), or ask for one --platform",
+        )
+    })
+}

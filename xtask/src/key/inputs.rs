@@ -1,0 +1,294 @@
+//! The inputs of one target and platform, by name, and the key over them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use camino::Utf8Path;
+use sha2::{Digest as _, Sha256};
+
+use super::files::{Contexts, Manifest};
+use super::index::hex;
+use crate::dockerfile::{Dockerfile, Reading};
+use crate::graph::{Binding, External, Graph, Node, Vertex};
+use crate::mistake::Mistakes;
+use crate::reference::{Digest, Platform, Reference};
+use crate::tags::{self, Stamps};
+use crate::workspace::{ContextSource, Target, TargetName, Workspace};
+
+/// A SHA-256 over everything that can change what a build makes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Key(Digest);
+
+impl Key {
+    fn of(hash: &[u8; 32]) -> Self {
+        Self(format!("sha256:{}", hex(hash)).parse().expect("64 hexadecimal digits are a SHA-256"))
+    }
+
+    /// The key of a target that is built for several platforms at once.
+    pub fn over<'a>(platforms: impl IntoIterator<Item = (&'a Platform, &'a Key)>) -> Self {
+        let mut hasher = Sha256::new();
+        for (platform, key) in platforms {
+            hasher.update(format!("{platform}\0{key}\0"));
+        }
+        Self::of(&hasher.finalize().into())
+    }
+
+    /// 12 digits, for tags.
+    pub fn short(&self) -> &str {
+        &self.0.hex()[..12]
+    }
+
+    /// `key-<12 hex>`.
+    pub fn tag(&self) -> crate::reference::Tag {
+        format!("key-{}", self.short()).parse().expect("digits and letters make a tag")
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Name → value; values are short or hashes. Sorted, so that equal inputs give equal bytes.
+pub type Inputs = BTreeMap<String, String>;
+
+/// What is known of an external base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The digests that the lock holds: of the index, and of a platform's manifest where it is known.
+    Locked { index: Digest, platforms: BTreeMap<Platform, Digest> },
+    /// Made from Debian's archive by this recipe.
+    Substitute { recipe: String },
+}
+
+/// By reference, as the Dockerfiles name them. A base that is not here is keyed by its reference.
+pub type Bases = BTreeMap<Reference, Base>;
+
+/// The key of one target for one platform, and what it was made from.
+#[derive(Clone, Debug)]
+pub struct PlatformKey {
+    pub key: Key,
+    pub inputs: Inputs,
+    /// What was read from contexts, by the name of its input.
+    pub manifests: BTreeMap<String, std::sync::Arc<Manifest>>,
+    /// Why the target can never be up to date.
+    pub always: Vec<String>,
+}
+
+/// Every key of the workspace.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(BTreeMap<TargetName, BTreeMap<Platform, PlatformKey>>);
+
+impl Keys {
+    pub fn get(&self, name: &TargetName, platform: &Platform) -> Option<&PlatformKey> {
+        self.0.get(name)?.get(platform)
+    }
+
+    pub fn of(&self, name: &TargetName) -> impl Iterator<Item = (&Platform, &PlatformKey)> {
+        self.0.get(name).into_iter().flatten()
+    }
+
+    /// The key of `name` built for `platforms`, in the order of the platforms' names.
+    pub fn over(&self, name: &TargetName, platforms: &[Platform]) -> Option<Key> {
+        let mut sorted: Vec<&Platform> = platforms.iter().collect();
+        sorted.sort();
+        let keys: Option<Vec<_>> =
+            sorted.into_iter().map(|platform| Some((platform, &self.get(name, platform)?.key))).collect();
+        keys.map(Key::over)
+    }
+}
+
+/// What the keys of a workspace are made from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    pub workspace: &'a Workspace,
+    pub graph: &'a Graph,
+    pub nodes: &'a BTreeMap<TargetName, Node<'a>>,
+    pub bases: &'a Bases,
+}
+
+/// The keys of `wanted`, parents included, in build order.
+///
+/// # Errors
+/// [`Mistakes`] in ignore files and contexts; else the machine's trouble with a file.
+pub fn compute(
+    sources: &Sources<'_>,
+    wanted: &[&Vertex],
+    contexts: &mut Contexts<'_>,
+) -> anyhow::Result<Keys> {
+    let mut keys = Keys::default();
+    let mut mistakes = Mistakes::default();
+    for vertex in wanted {
+        let Some(node) = sources.nodes.get(&vertex.name) else { continue };
+        let mut platforms = BTreeMap::new();
+        for platform in vertex.platforms.keys() {
+            match of_platform(sources, vertex, node, platform, &keys, contexts) {
+                Ok(key) => {
+                    platforms.insert(platform.clone(), key);
+                }
+                Err(error) => match error.downcast::<Mistakes>() {
+                    Ok(of_context) => mistakes.extend(of_context),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        keys.0.insert(vertex.name.clone(), platforms);
+    }
+    mistakes.none()?;
+    contexts.save();
+    Ok(keys)
+}
+
+fn of_platform(
+    sources: &Sources<'_>,
+    vertex: &Vertex,
+    node: &Node<'_>,
+    platform: &Platform,
+    keys: &Keys,
+    contexts: &mut Contexts<'_>,
+) -> anyhow::Result<PlatformKey> {
+    let target = node.target;
+    let mut inputs = Inputs::new();
+    let mut always = Vec::new();
+    inputs.insert("schema".to_owned(), super::SCHEMA.to_string());
+    inputs.insert("platform".to_owned(), platform.to_string());
+    if let Some(text) = sources.workspace.dockerfiles.get(&target.dockerfile.value) {
+        inputs.insert("dockerfile".to_owned(), format!("sha256:{}", hex(&Sha256::digest(text).into())));
+    }
+    add_settings(&mut inputs, target);
+    let resolved = &vertex.platforms[platform];
+    for (name, value) in &node.args {
+        let value = match stamped(target, name) {
+            // Nothing but a label sees it, so it is provenance and no input.
+            true if resolved.only_labels_see(name).is_ok() => "a stamp that only labels see",
+            _ => value,
+        };
+        inputs.insert(format!("argument {name}"), value.to_owned());
+    }
+    add_parents(&mut inputs, vertex, platform, keys);
+    for external in &vertex.external {
+        add_external(&mut inputs, external, platform, sources.bases);
+    }
+    add_frontend(&mut inputs, node.dockerfile, sources.bases);
+
+    let mut manifests = BTreeMap::new();
+    for read in &resolved.reads {
+        if let Reading::Always { why } = &read.reading {
+            always.push(format!("{why} ({}, {}:{})", read.instruction, target.dockerfile.value, read.line));
+            continue;
+        }
+        let folder = match &read.context {
+            None => target.context.as_path(),
+            Some(name) => match target.contexts.get(name) {
+                Some(ContextSource::Folder(folder)) => folder.as_path(),
+                _ => continue,
+            },
+        };
+        let manifest = contexts.read(folder, &target.dockerfile.value, read)?;
+        let name = format!(
+            "files {} ({}:{})",
+            described(&read.reading, read.context.as_deref()),
+            read.instruction,
+            read.line
+        );
+        inputs.insert(name.clone(), format!("sha256:{}", manifest.hash));
+        manifests.insert(name, manifest);
+    }
+    let mut hasher = Sha256::new();
+    for (name, value) in &inputs {
+        hasher.update((name.len() as u64).to_le_bytes());
+        hasher.update(name);
+        hasher.update((value.len() as u64).to_le_bytes());
+        hasher.update(value);
+    }
+    Ok(PlatformKey { key: Key::of(&hasher.finalize().into()), inputs, manifests, always })
+}
+
+fn add_settings(inputs: &mut Inputs, target: &Target) {
+    let mut add = |name: String, value: &str| {
+        inputs.insert(name, value.to_owned());
+    };
+    if let Some(stage) = &target.stage {
+        add("target".to_owned(), &stage.value);
+    }
+    for id in target.secrets.keys() {
+        add(format!("secret {id}"), "");
+    }
+    if target.ssh {
+        add("ssh".to_owned(), "default");
+    }
+    if let Some(network) = &target.build.network {
+        add("option network".to_owned(), network);
+    }
+    if let Some(size) = &target.build.shm_size {
+        add("option shm-size".to_owned(), size);
+    }
+    for (name, value) in &target.build.ulimits {
+        add(format!("option ulimit {name}"), value);
+    }
+    for (host, address) in &target.build.add_hosts {
+        add(format!("option add-host {host}"), address);
+    }
+    for name in target.contexts.keys() {
+        add(format!("context {name}"), "");
+    }
+}
+
+/// Whether the argument's template names a stamp.
+fn stamped(target: &Target, argument: &str) -> bool {
+    target.args.get(argument).is_some_and(|template| {
+        let names = tags::names_in(template);
+        Stamps::NAMES.iter().any(|stamp| names.contains(*stamp))
+    })
+}
+
+fn add_parents(inputs: &mut Inputs, vertex: &Vertex, platform: &Platform, keys: &Keys) {
+    for edge in &vertex.parents {
+        for (_, parent_platform) in edge.platforms.iter().filter(|(child, _)| child == platform) {
+            let Some(parent) = keys.get(&edge.parent, parent_platform) else { continue };
+            let by = match &edge.binding {
+                Binding::Context(name) | Binding::Argument(name) => name.as_str(),
+                Binding::Impossible => "",
+            };
+            inputs.insert(format!("parent {} {parent_platform} as {by}", edge.parent), parent.key.to_string());
+        }
+    }
+}
+
+fn add_external(inputs: &mut Inputs, external: &External, platform: &Platform, bases: &Bases) {
+    for (_, base_platform) in external.platforms.iter().filter(|(child, _)| child == platform) {
+        let value = match bases.get(&external.reference) {
+            None => "unlocked".to_owned(),
+            Some(Base::Locked { index, platforms }) => {
+                platforms.get(base_platform).unwrap_or(index).to_string()
+            }
+            Some(Base::Substitute { recipe }) => format!("substitute {recipe}"),
+        };
+        inputs.insert(format!("base {} {base_platform}", external.reference), value);
+    }
+}
+
+fn add_frontend(inputs: &mut Inputs, dockerfile: &Dockerfile, bases: &Bases) {
+    let Some((written, _)) = dockerfile.syntax() else { return };
+    let locked = written.parse::<Reference>().ok().and_then(|reference| bases.get(&reference));
+    let value = match locked {
+        Some(Base::Locked { index, .. }) => index.as_str(),
+        _ => "unlocked",
+    };
+    inputs.insert(format!("frontend {written}"), value.to_owned());
+}
+
+fn described(reading: &Reading, context: Option<&str>) -> String {
+    let what = match reading {
+        Reading::Paths { sources, .. } => sources.join(" "),
+        Reading::Whole { .. } | Reading::Always { .. } => ".".to_owned(),
+    };
+    context.map_or(what.clone(), |context| format!("{context}:{what}"))
+}
+
+/// Where Dockyard keeps what it knows between runs, below the workspace root.
+pub fn state_folder(root: &Utf8Path) -> camino::Utf8PathBuf {
+    root.join("target").join("dockyard")
+}

@@ -1,0 +1,109 @@
+//! Is a target up to date? Sound before fast: whatever is not known makes it stale, and says so.
+
+use std::collections::BTreeMap;
+
+use super::{Action, Plan, Step};
+use crate::key::{Inputs, Record};
+use crate::reference::{Digest, Platform};
+use crate::workspace::TargetName;
+
+/// What is known of a target besides its inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// What was recorded when it was last built, by platform.
+    pub records: BTreeMap<Platform, Record>,
+    /// The digest of the image that the engine holds under the key's name, or under the recorded digest.
+    pub present: Option<Digest>,
+}
+
+/// Fills in each step's action and reasons. `force` builds the named targets whatever is known.
+pub fn decide(plan: &mut Plan, known: &BTreeMap<TargetName, Known>, force: Option<&str>) {
+    let mut actions: BTreeMap<TargetName, (Action, Option<Digest>)> = BTreeMap::new();
+    for step in &mut plan.steps {
+        let nothing = Known::default();
+        let known = known.get(&step.name()).unwrap_or(&nothing);
+        let mut reasons = Vec::new();
+        if let Some(option) = force.filter(|_| step.named) {
+            reasons.push(format!("asked for by {option}"));
+        }
+        reasons.extend(reasons_of(step, known));
+        if reasons.is_empty() {
+            reasons.extend(reasons_of_parents(step, known, &actions));
+        }
+        step.last_seconds = known.records.values().map(|record| record.seconds).reduce(f64::max);
+        step.present = known.present.clone();
+        step.action = if reasons.is_empty() { Action::Skip } else { Action::Build };
+        step.reasons = reasons;
+        actions.insert(step.name(), (step.action, known.present.clone()));
+    }
+}
+
+fn reasons_of(step: &Step, known: &Known) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for platform in &step.platforms {
+        let Some(key) = step.keys.get(platform) else { continue };
+        let on = if step.platforms.len() > 1 { format!(" ({platform})") } else { String::new() };
+        reasons.extend(key.always.iter().map(|why| format!("never up to date: {why}{on}")));
+        match known.records.get(platform) {
+            None => reasons.push(format!("never built here{on}")),
+            Some(record) if record.key != key.key => {
+                let changes = changes(&record.inputs, &key.inputs);
+                reasons.extend(changes.into_iter().map(|change| format!("{change}{on}")));
+            }
+            Some(record) => match &known.present {
+                None => reasons.push(format!("the image is gone from the engine{on}")),
+                Some(present) if *present != record.digest => {
+                    reasons.push(format!("another image has taken the name {}{on}", step.local_name()));
+                }
+                Some(_) => {}
+            },
+        }
+    }
+    reasons
+}
+
+/// A child is up to date only while the parents' digests that were bound are still its parents'.
+fn reasons_of_parents(
+    step: &Step,
+    known: &Known,
+    actions: &BTreeMap<TargetName, (Action, Option<Digest>)>,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for edge in &step.parents {
+        let Some((action, present)) = actions.get(&edge.parent) else { continue };
+        let bound = known.records.values().map(|record| record.parents.get(&edge.parent.to_string()));
+        let reason = if *action == Action::Build {
+            Some(format!("{} is built again", edge.parent))
+        } else if bound.into_iter().any(|bound| bound != present.as_ref()) {
+            Some(format!("{} was built again since", edge.parent))
+        } else {
+            None
+        };
+        reasons.extend(reason.filter(|reason| !reasons.contains(reason)));
+    }
+    reasons
+}
+
+/// What differs between two sets of inputs, in words.
+pub(super) fn changes(before: &Inputs, now: &Inputs) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (name, value) in now {
+        match before.get(name) {
+            Some(old) if old == value => {}
+            Some(_) => changes.push(format!("changed: {}", shown(name))),
+            None => changes.push(format!("new: {}", shown(name))),
+        }
+    }
+    changes.extend(before.keys().filter(|name| !now.contains_key(*name)).map(|name| format!("gone: {}", shown(name))));
+    if changes.is_empty() {
+        changes.push("the record was written by another version of Dockyard".to_owned());
+    }
+    changes
+}
+
+fn shown(name: &str) -> &str {
+    match name {
+        "dockerfile" => "the Dockerfile",
+        other => other,
+    }
+}
