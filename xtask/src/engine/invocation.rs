@@ -123,12 +123,6 @@ impl Invocation {
         self.output(&self.duct(), None).map(drop)
     }
 
-    /// As [`run`](Self::run), with `input` on stdin.
-    pub fn run_with_input(&self, input: &Utf8Path) -> Result<String, Failure> {
-        let output = self.output(&self.duct().stdin_path(input), None)?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
     fn output(
         &self,
         expression: &duct::Expression,
