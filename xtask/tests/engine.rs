@@ -3,6 +3,8 @@
 //! The private engine needs Linux, root, apt and Debian's archive; elsewhere that test says so and does nothing.
 //! `DOCKYARD_TEST_PACKAGES` names a folder in which the packages are kept between runs.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
@@ -189,7 +191,13 @@ fn a_private_engine_from_packages_to_purge() {
     let own = Private::new();
     assert_eq!(own.status(), Status::Absent);
     let endpoint = format!("unix://{}/docker.sock", own.state);
-    assert_eq!(own.start(), Started::Now { endpoint: endpoint.clone() });
+    // Two at once: one waits for the other, and one of them starts it.
+    let both = std::thread::scope(|threads| {
+        let other = threads.spawn(|| own.start());
+        [own.start(), other.join().unwrap()]
+    });
+    let now = both.iter().filter(|started| matches!(started, Started::Now { .. }));
+    assert_eq!(now.count(), 1, "{both:?}");
     assert_eq!(own.start(), Started::Already { endpoint: endpoint.clone() });
     let bridge = own.bridge();
     assert!(exists(&bridge));
@@ -241,6 +249,11 @@ fn a_substitute_works(engine: &Engine) -> String {
     let said = timed("docker run", || run.read()).unwrap();
     assert!(said.starts_with("VERSION_CODENAME=trixie\ndocker-init\n0\n"), "{said}");
     assert!(said.contains("Get:1") && !said.contains("Err:") && !said.contains("Unable"), "{said}");
+
+    // Out over the bridge, by address translation.
+    let serve = "exec 3<>/dev/tcp/deb.debian.org/80 && echo open";
+    let reach = engine.command().args(["run", "--rm", &made.name, "bash", "-c", serve]);
+    assert_eq!(reach.read().unwrap(), "open");
 
     let folder = tempfile::tempdir().unwrap();
     let dockerfile =

@@ -12,7 +12,7 @@ use crate::key::{Base, Bases, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Known, Plan};
 use crate::reference::{Platform, Reference};
-use crate::workspace::{BaseRecipe, TargetName, Workspace};
+use crate::workspace::{TargetName, Workspace};
 
 /// An engine and the builder that buildx would use.
 pub(super) struct Session {
@@ -82,25 +82,12 @@ pub(super) fn recipes(workspace: &Workspace) -> Result<Vec<SubstituteRecipe>, Mi
     let mut mistakes = Mistakes::default();
     let mut recipes = Vec::new();
     for (reference, recipe) in &workspace.config.bases {
-        recipes.extend(mistakes.take(recipe_of(reference, recipe)));
+        let recipe = SubstituteRecipe::new(reference.clone(), recipe)
+            .map_err(|error| Mistake::new(format!("the base {}: {error:#}", reference.familiar())));
+        recipes.extend(mistakes.take(recipe));
     }
     mistakes.none()?;
     Ok(recipes)
-}
-
-fn recipe_of(reference: &Reference, recipe: &BaseRecipe) -> Result<SubstituteRecipe, Mistake> {
-    let wrong = |why: String| Mistake::new(format!("the base {reference}: {why}"));
-    let mut include = std::collections::BTreeSet::new();
-    for package in &recipe.include {
-        include.insert(package.parse().map_err(|error| wrong(format!("{error}")))?);
-    }
-    Ok(SubstituteRecipe {
-        reference: reference.clone(),
-        suite: recipe.suite.parse().map_err(|error| wrong(format!("{error}")))?,
-        variant: recipe.variant.parse().map_err(|error| wrong(format!("{error}")))?,
-        include,
-        mirror: None,
-    })
 }
 
 /// The substitutes that were made for this workspace and are still in the engine.

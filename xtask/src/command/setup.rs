@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::engine::say;
 use super::load::Loaded;
 use super::session::{self, Session, Substitutes};
-use crate::engine::private::{self, Options};
-use crate::engine::{Engine, Environment, NotFound, Search, probe};
+use crate::engine::private::Options;
+use crate::engine::{Engine, Search, probe};
 use crate::reference::Reference;
 
 /// How long a registry has to answer before its bases are made here.
@@ -23,15 +23,7 @@ pub(super) fn engine(quiet: bool) -> anyhow::Result<Engine> {
             say(line);
         }
     };
-    match Engine::find(&search) {
-        Ok(engine) => Ok(engine),
-        Err(not_found @ (NotFound::EngineTooOld { .. } | NotFound::BuildxTooOld { .. })) => Err(not_found.into()),
-        Err(not_found) => {
-            tell(&format!("{}; bringing up a private engine", not_found.what()));
-            private::start(&Environment::of_process(), &Options::default(), &tell)?;
-            Ok(Engine::find_private(&search.environment).ok_or(not_found)?)
-        }
-    }
+    Engine::find_or_start(&search, &Options::default(), &tell)
 }
 
 /// Makes the bases that the configuration lists, that a Dockerfile names, and whose registry nobody reaches.

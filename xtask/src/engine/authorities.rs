@@ -10,14 +10,14 @@ const PACKAGED: &str = "/usr/share/ca-certificates";
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// They, as one PEM text, sorted; empty on most machines.
-pub(super) fn beyond_debian() -> String {
-    let Ok(bundle) = std::fs::read_to_string(BUNDLE) else { return String::new() };
+/// They, each as a PEM file's text, sorted; none on most machines.
+pub(super) fn beyond_debian() -> Vec<String> {
+    let Ok(bundle) = std::fs::read_to_string(BUNDLE) else { return Vec::new() };
     let mut packaged = String::new();
     gather(Path::new(PACKAGED), &mut packaged);
     if packaged.is_empty() {
         // Without the package nothing tells a company's certificates from the public ones.
-        return String::new();
+        return Vec::new();
     }
     beyond(&bundle, &packaged)
 }
@@ -34,17 +34,17 @@ fn gather(folder: &Path, text: &mut String) {
     }
 }
 
-fn beyond(bundle: &str, packaged: &str) -> String {
+fn beyond(bundle: &str, packaged: &str) -> Vec<String> {
     let packaged = certificates(packaged);
     let own =
         certificates(bundle).into_iter().filter(|certificate| !packaged.contains(certificate));
-    let mut text = String::new();
-    for body in own {
-        let lines: Vec<&str> =
-            (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
-        text += &[BEGIN, &lines.join("\n"), END, ""].join("\n");
-    }
-    text
+    own.map(|body| {
+        let mut lines = vec![BEGIN];
+        lines.extend((0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]));
+        lines.extend([END, ""]);
+        lines.join("\n")
+    })
+    .collect()
 }
 
 /// The base64 bodies, without line breaks: files differ in theirs.
@@ -65,7 +65,7 @@ mod tests {
         let pem = |body: &str| format!("{BEGIN}\n{body}\n{END}\n");
         let bundle = [pem("AAAA"), pem("OUR+"), pem("BB\nBB")].concat();
         let packaged = [pem("BBBB"), pem("AA\r\nAA")].concat();
-        assert_eq!(beyond(&bundle, &packaged), pem("OUR+"));
-        assert_eq!(beyond(&packaged, &bundle), "");
+        assert_eq!(beyond(&bundle, &packaged), [pem("OUR+")]);
+        assert!(beyond(&packaged, &bundle).is_empty());
     }
 }

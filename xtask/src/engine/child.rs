@@ -10,7 +10,7 @@ use super::interrupt;
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a child has between being asked to end and being killed. The docker CLI passes the request on to its
 /// plug-in, which cancels the build.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Why a child did not come to its own end.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
@@ -16,6 +17,14 @@ use crate::reference::Platform;
 
 /// How long the engine may take to say what it is. Longer than a healthy one needs, as it may be starting.
 const LIMIT: Duration = Duration::from_secs(10);
+
+const MISLEADING: &[&str] = &[
+    "DOCKER_CONTEXT",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_API_VERSION",
+];
 
 /// Where to look.
 #[derive(Clone, Debug)]
@@ -57,6 +66,10 @@ impl Engine {
         if !state.socket().exists() {
             return None;
         }
+        // What leads to another engine must not mislead the client of this one.
+        let environment = MISLEADING
+            .iter()
+            .fold(environment.clone(), |environment, name| environment.without(name));
         let candidate = Candidate {
             docker: state.program("docker")?,
             endpoint: state.endpoint(),
@@ -66,7 +79,23 @@ impl Engine {
                 ("DOCKER_CONFIG", state.config_folder().into_string()),
             ],
         };
-        candidate.ask(environment).ok()
+        candidate.ask(&environment).ok()
+    }
+
+    /// As [`find`](Self::find); where no engine serves, a private one is started, and `say` told why.
+    pub fn find_or_start(
+        search: &Search,
+        options: &private::Options,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<Self> {
+        let not_found = match Self::find(search) {
+            Ok(engine) => return Ok(engine),
+            Err(not_found) => not_found,
+        };
+        say(&format!("{}: setting up a private engine", not_found.what()));
+        private::start(&search.environment, options, say)?;
+        Self::find_private(&search.environment)
+            .context("the private engine runs, but its client does not reach it")
     }
 
     fn find_usual(environment: &Environment) -> Result<Self, NotFound> {

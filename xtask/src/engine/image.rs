@@ -153,7 +153,7 @@ pub(super) fn path_segment(name: &str) -> String {
     for byte in name.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' | b':' | b'@' => {
-                path.push(byte.into())
+                path.push(byte.into());
             }
             _ => path.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
         }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::child::{self, Stopped};
+use super::child;
 use super::environment::Environment;
+use super::failure::{Failure, Why, last_lines};
 
 /// How long a short question may take.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How many of the last lines of stderr an error repeats.
-const LAST_LINES: usize = 8;
 
 /// A program with its arguments, folder and variables of its own. No shell is ever between us and it.
 ///
@@ -145,12 +144,6 @@ impl Invocation {
         Ok(output.status.code().unwrap_or(1))
     }
 
-    /// As [`run`](Self::run), with `input` on stdin.
-    pub fn run_with_input(&self, input: &Utf8Path) -> Result<String, Failure> {
-        let output = self.output(&self.duct().stdin_path(input), None)?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
     fn output(
         &self,
         expression: &duct::Expression,
@@ -224,64 +217,6 @@ impl fmt::Debug for Variable {
         let value = if self.secret { "…" } else { &self.value };
         write!(f, "{}={value}", self.name)
     }
-}
-
-/// A command that did not do what it was asked. Completes «failed to …: ».
-#[derive(Debug)]
-pub struct Failure {
-    pub command: String,
-    pub why: Why,
-    /// The last lines that it wrote to stderr.
-    pub stderr: String,
-}
-
-#[derive(Debug)]
-pub enum Why {
-    NotStarted(std::io::Error),
-    /// `None`: ended by a signal.
-    Status(Option<i32>),
-    Stopped(Stopped),
-}
-
-impl Failure {
-    /// The last line that the program wrote, its own word for what went wrong.
-    pub fn last_line(&self) -> Option<&str> {
-        self.stderr.lines().map(str::trim).rfind(|line| !line.is_empty())
-    }
-
-    pub fn is_timeout(&self) -> bool {
-        matches!(self.why, Why::Stopped(Stopped::TimedOut(_)))
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotStarted(error) => write!(f, "could not be started: {error}"),
-            Self::Status(Some(status)) => write!(f, "ended with status {status}"),
-            Self::Status(None) => f.write_str("was killed by a signal"),
-            Self::Stopped(stopped) => stopped.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.command, self.why)?;
-        for line in self.stderr.lines() {
-            write!(f, "\n  {line}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Failure {}
-
-fn last_lines(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> =
-        text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 /// `text` as one word of a POSIX shell.

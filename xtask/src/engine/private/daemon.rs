@@ -69,7 +69,9 @@ pub(super) fn configure(
 /// Starts dockerd in a session of its own, so that it outlives us and no Ctrl-C reaches it, and waits until it
 /// answers.
 pub(super) fn start(state: &State, environment: &Environment) -> anyhow::Result<()> {
-    for stale in [state.pid_file(), state.socket()] {
+    // dockerd would wait ten seconds for the containerd of a pid file that a kill left behind.
+    let containerd = state.folder().join("exec/containerd/containerd.pid");
+    for stale in [state.pid_file(), state.socket(), containerd] {
         if stale.exists() {
             fs::remove_file(&stale).with_context(|| format!("failed to remove {stale}"))?;
         }

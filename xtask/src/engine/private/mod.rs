@@ -5,6 +5,7 @@
 //! `iptables` and `iproute2`, installed where they are missing. No other engine is touched. Called by `engine
 //! start|stop|status` and `build --setup`; an engine that runs is found by [`super::Engine::find`].
 
+mod archive;
 mod daemon;
 mod network;
 mod packages;
@@ -19,7 +20,8 @@ use camino::Utf8PathBuf;
 
 use super::environment::Environment;
 
-pub(super) use packages::{Archive, install_packages, programs_path};
+pub(super) use archive::Archive;
+pub(super) use packages::{install_packages, programs_path};
 pub(super) use preflight::is_root;
 pub use state::{State, user_config_folder};
 

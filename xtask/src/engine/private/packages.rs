@@ -3,19 +3,17 @@
 use std::fs;
 
 use anyhow::{Context, bail};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::super::Invocation;
 use super::super::environment::Environment;
 use super::super::not_found::{OLDEST_BUILDX, OLDEST_ENGINE};
 use super::super::version::Version;
 use super::Options;
+use super::archive::{Archive, NEWER_DEBIAN};
 use super::state::State;
 
-/// The Debian whose packages serve where the distribution's own are too old.
-const NEWER_DEBIAN: &str = "trixie";
 const DEBIAN: &str = "http://deb.debian.org/debian";
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// `docker-cli` and `tini` are part of `docker.io` in some releases.
 const REQUIRED: &[&str] = &["docker.io", "docker-buildx", "containerd"];
 const OPTIONAL: &[&str] = &["docker-cli", "tini"];
@@ -28,110 +26,6 @@ pub(in super::super) fn programs_path(environment: &Environment) -> String {
         "{}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
         environment.get("PATH").unwrap_or("/usr/local/bin")
     )
-}
-
-/// apt with lists and caches of its own, so that the machine's are left alone.
-#[derive(Debug)]
-pub(in super::super) struct Archive {
-    folder: Utf8PathBuf,
-    options: Vec<String>,
-    environment: Environment,
-}
-
-impl Archive {
-    /// The machine's own sources.
-    pub(in super::super) fn of_machine(
-        folder: &Utf8Path,
-        environment: &Environment,
-    ) -> anyhow::Result<Self> {
-        let folder = folder.join("own");
-        let lists = folder.join("lists");
-        for made in
-            [lists.join("partial"), folder.join("cache/archives/partial"), folder.join("packages")]
-        {
-            fs::create_dir_all(&made).with_context(|| format!("failed to make {made}"))?;
-        }
-        let options = [
-            format!("Dir::State::Lists={lists}"),
-            format!("Dir::Cache={}", folder.join("cache")),
-            // The folder may be one that apt's own user cannot enter.
-            "APT::Sandbox::User=root".to_owned(),
-            "Acquire::Retries=3".to_owned(),
-        ];
-        Ok(Self { folder, options: options.into(), environment: environment.clone() })
-    }
-
-    /// Debian's archive, checked against Debian's keys and nothing of the machine's configuration.
-    pub(in super::super) fn of_debian(
-        folder: &Utf8Path,
-        environment: &Environment,
-        mirror: &str,
-    ) -> anyhow::Result<Self> {
-        let mut archive = Self::of_machine(folder, environment)?;
-        if !Utf8Path::new(KEYRING).exists() {
-            archive.update()?;
-            archive.unpack(&["debian-archive-keyring"], &archive.folder.join("keyring"))?;
-        }
-        let keyring = if Utf8Path::new(KEYRING).exists() {
-            Utf8PathBuf::from(KEYRING)
-        } else {
-            archive.folder.join("keyring").join(KEYRING.trim_start_matches('/'))
-        };
-        archive =
-            Self { folder: folder.join(NEWER_DEBIAN), ..Self::of_machine(folder, environment)? };
-        let lists = archive.folder.join("lists");
-        let sources = archive.folder.join("sources.list");
-        for made in [lists.join("partial"), archive.folder.join("packages")] {
-            fs::create_dir_all(&made).with_context(|| format!("failed to make {made}"))?;
-        }
-        fs::write(&sources, format!("deb [signed-by={keyring}] {mirror} {NEWER_DEBIAN} main\n"))
-            .with_context(|| format!("failed to write {sources}"))?;
-        archive.options.extend([
-            format!("Dir::State::Lists={lists}"),
-            format!("Dir::Etc::SourceList={sources}"),
-            "Dir::Etc::SourceParts=-".to_owned(),
-            "Dir::State::Status=/dev/null".to_owned(),
-            // The machine's pins are about its own release.
-            "Dir::Etc::Preferences=-".to_owned(),
-            "Dir::Etc::PreferencesParts=-".to_owned(),
-        ]);
-        Ok(archive)
-    }
-
-    pub(in super::super) fn update(&self) -> anyhow::Result<()> {
-        Ok(self.apt("apt-get").args(["-q", "update"]).run()?)
-    }
-
-    /// What would be installed of each of `packages` that the archive has.
-    fn candidates<'a>(&self, packages: &[&'a str]) -> anyhow::Result<Vec<(&'a str, String)>> {
-        let text = self.apt("apt-cache").arg("policy").args(packages.iter().copied()).read()?;
-        Ok(candidates(&text, packages))
-    }
-
-    /// Fetches `packages` and unpacks them into `into`.
-    pub(in super::super) fn unpack(
-        &self,
-        packages: &[&str],
-        into: &Utf8Path,
-    ) -> anyhow::Result<()> {
-        let folder = self.folder.join("packages");
-        let download = self.apt("apt-get").args(["-q", "download"]).folder(folder.as_str());
-        let listed = download.clone().arg("--print-uris").args(packages.iter().copied()).read()?;
-        download.args(packages.iter().copied()).run()?;
-        fs::create_dir_all(into).with_context(|| format!("failed to make {into}"))?;
-        for file in files_of(&listed) {
-            Invocation::new("dpkg")
-                .args(["-x", folder.join(file).as_str(), into.as_str()])
-                .run()?;
-        }
-        Ok(())
-    }
-
-    fn apt(&self, program: &str) -> Invocation {
-        let environment = self.environment.clone().with("PATH", programs_path(&self.environment));
-        let command = Invocation::new(program).environment(environment).env("LC_ALL", "C");
-        self.options.iter().fold(command, |command, option| command.args(["-o", option]))
-    }
 }
 
 /// Puts the programs below the state's folder, unless they are there.
@@ -232,32 +126,6 @@ fn debian_version(text: &str) -> Option<Version> {
     Version::parse(text.split_once(':').map_or(text, |(_, version)| version))
 }
 
-fn candidates<'a>(policy: &str, packages: &[&'a str]) -> Vec<(&'a str, String)> {
-    let mut found = Vec::new();
-    let mut current = None;
-    for line in policy.lines() {
-        if let Some(name) = line.strip_suffix(':').filter(|name| !name.starts_with(' ')) {
-            current = packages.iter().copied().find(|package| *package == name);
-        } else if let (Some(name), Some(version)) =
-            (current, line.trim().strip_prefix("Candidate:"))
-        {
-            let version = version.trim();
-            if version != "(none)" {
-                found.push((name, version.to_owned()));
-            }
-        }
-    }
-    found
-}
-
-/// The file names of `apt-get download --print-uris`: `'URI' FILE SIZE HASH` lines.
-fn files_of(listed: &str) -> impl Iterator<Item = &str> {
-    listed
-        .lines()
-        .filter(|line| line.starts_with('\''))
-        .filter_map(|line| line.rsplit_once('\'')?.1.split_whitespace().next())
-}
-
 /// What has to be the system's own: `runc`, which is linked with its libraries, and what speaks to its kernel.
 pub(super) fn install_system_wide(
     environment: &Environment,
@@ -300,18 +168,6 @@ pub(in super::super) fn install_packages(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_what_apt_says() {
-        let policy = "docker.io:\n  Installed: (none)\n  Candidate: 26.1.5+dfsg1-9+b1\n  Version table:\n     26.1.5 500\n\
-            docker-cli:\n  Installed: (none)\n  Candidate: (none)\nother:\n  Candidate: 1\n";
-        assert_eq!(
-            candidates(policy, &["docker.io", "docker-cli"]),
-            [("docker.io", "26.1.5+dfsg1-9+b1".to_owned())]
-        );
-        let listed = "Get:1 x\n'http://d/docker.io_26.deb' docker.io_26.1.5%2bdfsg1-9_amd64.deb 230 SHA256:0\n";
-        assert_eq!(files_of(listed).collect::<Vec<_>>(), ["docker.io_26.1.5%2bdfsg1-9_amd64.deb"]);
-    }
 
     #[test]
     fn only_packages_that_are_new_enough_are_taken() {

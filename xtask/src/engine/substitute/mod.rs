@@ -4,9 +4,7 @@
 //! the same recipe is made once. It also trusts whom this machine trusts beyond Debian's certificate authorities:
 //! where a proxy looks into TLS, builds on it reach what the machine reaches. Called by `build --setup`.
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
+mod recipe;
 
 use anyhow::{Context, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -17,12 +15,11 @@ use super::environment::Environment;
 use super::image::LocalImage;
 use super::private::{Archive, State, install_packages, is_root, programs_path};
 use super::{Invocation, authorities};
-use crate::reference::{Platform, Reference};
+use crate::reference::Platform;
 
-/// The registry part of every substitute's name. `.invalid` is nobody's (RFC 2606).
-pub const REGISTRY: &str = "dockyard.invalid";
-/// Raised when the same recipe gives another content.
-const SCHEMA: u32 = 1;
+use recipe::hex;
+pub use recipe::{Mirror, REGISTRY, SubstituteRecipe, Variant, Word};
+
 const RECIPE_LABEL: &str = "dev.dockyard.substitute.recipe";
 const AUTHORITIES_LABEL: &str = "dev.dockyard.substitute.authorities";
 /// What the slim images of Debian leave out (debuerreotype's `slimify`).
@@ -41,37 +38,6 @@ const DOCKER_CLEAN: &str = "APT::Update::Post-Invoke { \"rm -f /var/cache/apt/ar
     DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb || true\"; };\n\
     Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";\n";
 
-/// How a base is made: an entry of `bases` in the workspace's configuration. Everything here is in its identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubstituteRecipe {
-    /// What the Dockerfiles name, e.g. `debian:trixie-slim`.
-    pub reference: Reference,
-    pub suite: Word,
-    pub variant: Variant,
-    pub include: BTreeSet<Word>,
-    /// Nothing: Debian's archive with its updates and security updates.
-    pub mirror: Option<Mirror>,
-}
-
-/// A suite or a package: `[a-z0-9][a-z0-9+.-]*` (Debian policy 5.6.1), which is never an option nor a list.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Word(String);
-
-/// An archive's `http://…` or `https://…` address without spaces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mirror(String);
-
-/// mmdebstrap's variants that give an image to build on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Variant {
-    Essential,
-    Apt,
-    #[default]
-    Minbase,
-    Buildd,
-    Important,
-}
-
 /// A substitute that is in the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Substitute {
@@ -83,28 +49,6 @@ pub struct Substitute {
 }
 
 impl SubstituteRecipe {
-    /// The recipe's SHA-256 in hexadecimal: an input of the key of whatever is built on it.
-    pub fn identity(&self) -> String {
-        let include: Vec<&str> = self.include.iter().map(|word| word.0.as_str()).collect();
-        let recipe = serde_json::json!([
-            SCHEMA,
-            self.reference.to_string(),
-            self.suite.0,
-            self.variant.name(),
-            include,
-            self.mirror.as_ref().map(|mirror| &mirror.0),
-        ]);
-        hex(&Sha256::digest(recipe.to_string()))
-    }
-
-    /// The reserved name under which the engine holds it, for one platform.
-    pub fn name(&self, platform: &Platform) -> String {
-        let (path, identity) = (self.reference.repository.path(), self.identity());
-        // A tag has 128 characters; the platform and the hash take at most 40.
-        let tag: String = self.reference.tag_or_latest().chars().take(80).collect();
-        format!("{REGISTRY}/substitute/{path}:{tag}-{}-{}", platform.slug(), &identity[..12])
-    }
-
     /// The substitute for `platform`, made where the engine has none of this recipe that trusts whom this machine
     /// trusts. A foreign platform needs an emulator. `say` gets a line when it takes time.
     pub fn provide(
@@ -115,7 +59,7 @@ impl SubstituteRecipe {
     ) -> anyhow::Result<Substitute> {
         let name = self.name(platform);
         let authorities = authorities::beyond_debian();
-        let trusted = hex(&Sha256::digest(&authorities));
+        let trusted = hex(&Sha256::digest(authorities.concat()));
         if let Some(image) = engine.image(&name)?
             && image.labels.get(AUTHORITIES_LABEL) == Some(&trusted)
         {
@@ -124,7 +68,7 @@ impl SubstituteRecipe {
         say(&format!(
             "making a substitute of {} from Debian {} (about 20 s)",
             self.reference.familiar(),
-            self.suite.0
+            self.suite
         ));
         let folder = tempfile::Builder::new()
             .prefix("dockyard-")
@@ -159,50 +103,62 @@ impl SubstituteRecipe {
         engine: &Engine,
         platform: &Platform,
         folder: &Utf8Path,
-        authorities: &str,
+        authorities: &[String],
         say: &dyn Fn(&str),
     ) -> anyhow::Result<Utf8PathBuf> {
         let file = folder.join("root.tar");
-        std::fs::write(folder.join("authorities.crt"), authorities)?;
         std::fs::write(folder.join("docker-clean"), DOCKER_CLEAN)?;
         let mut include = self.include.clone();
         // Hooks run in mmdebstrap's own little shell, with nothing in them that is not written here.
         let mut hooks = vec!["upload docker-clean /etc/apt/apt.conf.d/docker-clean".to_owned()];
         if !authorities.is_empty() {
-            include.insert(Word("ca-certificates".to_owned()));
-            hooks.push(
-                "upload authorities.crt /usr/local/share/ca-certificates/dockyard.crt".to_owned(),
-            );
+            include.insert("ca-certificates".parse()?);
+            // One file each: `update-ca-certificates` makes no hash link for a file of several.
+            for (number, authority) in authorities.iter().enumerate() {
+                let file = format!("dockyard-{number}.crt");
+                std::fs::write(folder.join(&file), authority)?;
+                hooks.push(format!("upload {file} /usr/local/share/ca-certificates/{file}"));
+            }
             hooks.push("chroot \"$1\" update-ca-certificates".to_owned());
         }
         hooks.push("rm -f \"$1/etc/hostname\" \"$1/etc/resolv.conf\"".to_owned());
-        let include: Vec<&str> = include.iter().map(|word| word.0.as_str()).collect();
+        let include: Vec<&str> = include.iter().map(Word::as_str).collect();
         let environment = &engine.environment;
         mmdebstrap(environment, say)?
             .environment(environment.clone().with("PATH", programs_path(environment)))
             .folder(folder)
-            .arg(format!("--variant={}", self.variant.name()))
+            .arg(format!("--variant={}", self.variant))
             .arg(format!("--architectures={}", debian_architecture(platform)?))
             .args((!include.is_empty()).then(|| format!("--include={}", include.join(","))))
             .args(SLIM.iter().map(|option| format!("--dpkgopt={option}")))
             .arg("--aptopt=Acquire::Languages \"none\"")
             .args(hooks.into_iter().map(|hook| format!("--customize-hook={hook}")))
-            .args([self.suite.0.as_str(), file.as_str()])
-            .args(self.mirror.as_ref().map(|mirror| mirror.0.as_str()))
+            .args([self.suite.as_str(), file.as_str()])
+            .args(self.mirror.as_ref().map(Mirror::as_str))
             .run()
-            .with_context(|| format!("failed to make a substitute of {}", self.reference))?;
+            .with_context(|| {
+                let foreign = *platform != engine.platform;
+                let emulator = if foreign { " (it needs an emulator: see `doctor`)" } else { "" };
+                format!(
+                    "failed to make a substitute of {} for {platform}{emulator}",
+                    self.reference
+                )
+            })?;
         Ok(file)
     }
 }
 
 /// The machine's mmdebstrap; else the package's, only unpacked where the machine's Perl can run it, else installed.
 fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<Invocation> {
-    if which::which_in("mmdebstrap", Some(programs_path(environment)), "/").is_ok() {
-        return Ok(Invocation::new("mmdebstrap"));
+    let path = programs_path(environment);
+    let is_there = |program: &str| which::which_in(program, Some(&path), "/").is_ok();
+    // mmdebstrap's first process is deaf to signals and its others unmount and tidy up. `timeout` passes them on to
+    // the whole group, within the time that an interrupted child has.
+    let run = |program: &str| Invocation::new("timeout").args(["--kill-after=9", "1800", program]);
+    if is_there("mmdebstrap") {
+        return Ok(run("mmdebstrap"));
     }
-    if !cfg!(target_os = "linux")
-        || which::which_in("apt-get", Some(programs_path(environment)), "/").is_err()
-    {
+    if !cfg!(target_os = "linux") || !is_there("apt-get") {
         bail!(
             "a base can be made from Debian's archive only on Linux with apt: let the machine reach a registry"
         );
@@ -216,13 +172,13 @@ fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<I
             let _incomplete = archive.update();
             archive.unpack(&["mmdebstrap"], &folder.join("root"))?;
         }
-        return Ok(Invocation::new(program.as_str()));
+        return Ok(run(program.as_str()));
     }
     if !is_root() {
         bail!("mmdebstrap is missing: `sudo apt-get install mmdebstrap`");
     }
     install_packages(&["mmdebstrap"], environment, say)?;
-    Ok(Invocation::new("mmdebstrap"))
+    Ok(run("mmdebstrap"))
 }
 
 /// Debian's name of a platform (`dpkg-architecture(1)`).
@@ -238,105 +194,4 @@ fn debian_architecture(platform: &Platform) -> anyhow::Result<&'static str> {
         ("linux", "riscv64", _) => "riscv64",
         _ => bail!("Debian has no {platform}"),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-impl Variant {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Essential => "essential",
-            Self::Apt => "apt",
-            Self::Minbase => "minbase",
-            Self::Buildd => "buildd",
-            Self::Important => "important",
-        }
-    }
-}
-
-impl FromStr for Variant {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let all = [Self::Essential, Self::Apt, Self::Minbase, Self::Buildd, Self::Important];
-        let names = all.map(Self::name).join(", ");
-        all.into_iter()
-            .find(|variant| variant.name() == text)
-            .with_context(|| format!("{text:?} is none of {names}"))
-    }
-}
-
-impl FromStr for Word {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        if !text.starts_with(first) || !text.chars().all(|c| first(c) || "+.-".contains(c)) {
-            bail!("{text:?} is neither a Debian suite nor a package");
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl FromStr for Mirror {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-        if host.is_none_or(str::is_empty) || !text.chars().all(|c| c.is_ascii_graphic()) {
-            bail!("{text:?} is not the http(s) address of an archive");
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recipe(include: &[&str]) -> SubstituteRecipe {
-        SubstituteRecipe {
-            reference: "debian:trixie-slim".parse().unwrap(),
-            suite: "trixie".parse().unwrap(),
-            variant: Variant::Minbase,
-            include: include.iter().map(|word| word.parse().unwrap()).collect(),
-            mirror: None,
-        }
-    }
-
-    #[test]
-    fn a_recipe_is_its_content() {
-        let one = recipe(&["curl", "ca-certificates"]);
-        assert_eq!(one.identity(), recipe(&["ca-certificates", "curl"]).identity());
-        assert_ne!(one.identity(), recipe(&["curl"]).identity());
-        let name = one.name(&"linux/amd64".parse().unwrap());
-        assert!(
-            name.starts_with("dockyard.invalid/substitute/library/debian:trixie-slim-linux-amd64-"),
-            "{name}"
-        );
-        name.parse::<Reference>().unwrap();
-    }
-
-    #[test]
-    fn nothing_in_a_recipe_is_an_option_or_a_command() {
-        for word in ["", "-x", "a,b", "a b", "$(id)", "A", "a\n"] {
-            assert!(word.parse::<Word>().is_err(), "{word:?}");
-        }
-        for mirror in ["", "http://", "file:///etc", "deb http://x", "http://x y", "--hook-dir=/x"]
-        {
-            assert!(mirror.parse::<Mirror>().is_err(), "{mirror:?}");
-        }
-        assert!(
-            "http://deb.debian.org/debian".parse::<Mirror>().is_ok()
-                && "libstdc++6".parse::<Word>().is_ok()
-        );
-    }
 }
