@@ -101,12 +101,19 @@ def _exists(path: Path) -> bool:
     return True
 
 
+def _mounted(folder: Path) -> bool:
+    """Whether `folder` comes from outside the container."""
+    return folder.stat().st_dev != Path("/").stat().st_dev
+
+
 def _refusal(path: Path, wanted: int) -> str:
     """Which part of `path` refuses, to whom, and the line that mends it."""
     needs = [(part, os.X_OK) for part in reversed(path.parents)]
     needs.append((path, wanted | os.X_OK if os.path.isdir(path) else wanted))
     culprit = next((part for part, need in needs if _exists(part) and not os.access(part, need)), path)
     info = culprit.stat()
+    if os.path.isdir(culprit) and not _mounted(culprit):
+        return f"nothing is mounted there. Mount your folder: docker run --rm -v DIR:{culprit} …"
     what, letters = ("DIR", "rx") if os.path.isdir(culprit) else ("FILE", "r")
     if wanted == os.W_OK:
         letters = "rwx"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ from clm_common.worker import VERSION, Failure, Option, UsageError, Value, Worke
 WAITING_PER_JOB = 8
 IDLE_SECONDS = 60
 """How long a connection may send nothing."""
+LINGER_SECONDS = 5
 GRACE_SECONDS = 8
 """How long running conversions have at SIGTERM; Docker kills after 10."""
 
@@ -89,6 +91,10 @@ class Service(ThreadingHTTPServer):
             with self._count:
                 self.running -= 1
             self._slots.release()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), OSError):  # a client that went away is no news
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def drain(self, seconds: float) -> None:
         """Waits until nothing is admitted, or `seconds` have passed."""
@@ -203,6 +209,18 @@ class Handler(BaseHTTPRequestHandler):
         if failure.http == HTTPStatus.SERVICE_UNAVAILABLE:
             headers = {**(headers or {}), "Retry-After": "5"}
         self._json(failure.http, {"error": {"kind": failure.kind, "message": str(failure)}}, headers)
+        if self.command == "POST" and self.close_connection:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Lets the client send on for a moment: closing at once would reset it before it reads the answer."""
+        end = time.monotonic() + LINGER_SECONDS
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while (left := end - time.monotonic()) > 0:
+                self.connection.settimeout(left)
+                if not self.rfile.read1(1 << 16):
+                    break
 
     def _json(self, status: HTTPStatus, value: object, headers: dict[str, str] | None = None) -> None:
         self._send(status, "application/json", json.dumps(value).encode() + b"\n", headers or {})

@@ -40,7 +40,7 @@ class DrawIo(Worker):
         with tab(job) as browser:
             browser.load(text("page.html"))
             for script in scripts():
-                browser.evaluate(script)
+                browser.evaluate(f"{script}\n;null")
             request = {"model": page.model, "border": job.options["border"]}
             drawn = browser.evaluate(f"draw({json.dumps(request)})")
             if drawn["empty"]:

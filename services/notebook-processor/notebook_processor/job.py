@@ -79,20 +79,25 @@ def read(path: Path) -> Any:
     """The notebook in today's format (4), whichever it was written in."""
     import nbformat
     from nbformat.reader import NotJSONError
+    from nbformat.validator import normalize
 
     try:
+        text = path.read_text(encoding="utf-8-sig")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # missing cell ids, which are added
-            notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
-            nbformat.validate(notebook, repair_duplicate_cell_ids=True)
+            warnings.simplefilter("ignore")  # missing cell ids, which are added below
+            notebook = nbformat.reads(text, as_version=4)
     except UnicodeDecodeError as error:
         raise Refused(f"not UTF-8 at byte {error.start}") from None
     except NotJSONError as error:
-        raise Refused(f"not a notebook: it is not JSON ({str(error.__cause__ or 'see its beginning')})") from None
+        raise Refused(f"not a notebook: it is not JSON ({error.__cause__ or 'see its beginning'})") from None
+    except (AttributeError, KeyError, TypeError, ValueError, nbformat.ValidationError) as error:
+        # What `reads` raises for JSON that is something else altogether.
+        raise Refused(f"not a notebook: {type(error).__name__}: {error}") from None
+    try:
+        _, notebook = normalize(notebook)
+        nbformat.validate(notebook)
     except nbformat.ValidationError as error:
-        raise Refused(f"not a valid notebook: {getattr(error, 'message', str(error)).splitlines()[0]}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Refused(f"not a notebook: {error!r}") from None
+        raise Refused(f"not a valid notebook: {str(error).splitlines()[0]}") from None
     return notebook
 
 

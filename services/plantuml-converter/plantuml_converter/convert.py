@@ -17,6 +17,7 @@ JAVA = (
     # A run is short: start fast, and take little memory beside other conversions.
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
     "-Xmx512m",
 )
 JAR = "/usr/share/plantuml/plantuml.jar"

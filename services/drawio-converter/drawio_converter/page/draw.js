@@ -117,7 +117,7 @@ function newGraph(container) {
     roundImage: { shape: 'image', perimeter: mxPerimeter.EllipsePerimeter },
     rhombusImage: { shape: 'image', perimeter: mxPerimeter.RhombusPerimeter },
     arrow: { shape: 'arrow', edgeStyle: 'none', fillColor: '#ffffff' },
-    swimlane: { shape: 'swimlane', fontSize: 12, fontStyle: 1, startSize: 23, verticalAlign: 'top' },
+    swimlane: { shape: 'swimlane', fontSize: 12, fontStyle: 1, startSize: 23 },
   };
   for (const [name, style] of Object.entries(named)) {
     sheet.putCellStyle(name, { ...sheet.getDefaultVertexStyle(), ...style });
