@@ -48,6 +48,10 @@ EXEC_ON_3_AND_4 = (
 )
 
 
+class ScriptError(Failure):
+    """What a script threw, with its trace."""
+
+
 class Tab:
     """One page of the browser."""
 
@@ -67,11 +71,11 @@ class Tab:
         self._call("Page.setDocumentContent", frameId=frame, html=html)
 
     def evaluate(self, script: str) -> Any:
-        """The value of `script`; `Failure` with what it throws."""
+        """The value of `script`, or `ScriptError`."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, allowUnsafeEvalBlockedByCSP=False)
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            raise Failure(details.get("exception", {}).get("description", details["text"]))
+            raise ScriptError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
     def screenshot(self, width: int, height: int, scale: float) -> str:

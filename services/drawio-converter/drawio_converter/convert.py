@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clm_common import InputError, Job, Option, Output, Worker
 from drawio_converter import document
-from drawio_converter.browser import tab
+from drawio_converter.browser import ScriptError, tab
 
 MXGRAPH = Path("/opt/mxgraph/mxClient.min.js")
 PAGE = Path(__file__).parent / "page"
@@ -42,7 +42,11 @@ class DrawIo(Worker):
             for script in scripts():
                 browser.evaluate(f"{script}\n;null")
             request = {"model": page.model, "border": job.options["border"]}
-            drawn = browser.evaluate(f"draw({json.dumps(request)})")
+            try:
+                drawn = browser.evaluate(f"draw({json.dumps(request)})")
+            except ScriptError as error:
+                what = str(error).splitlines()[0]
+                raise InputError(f"{job.name}: page {page.name!r} cannot be drawn: {what}") from None
             if drawn["empty"]:
                 raise InputError(f"{job.name}: page {page.name!r} holds nothing that is visible")
             warnings = tuple(f"{job.name}: {warning}" for warning in drawn["warnings"])

@@ -127,7 +127,9 @@ def execute(notebook: Any, request: Request, paths: Paths) -> None:
         client.execute()
     except CellExecutionError as error:
         trace = without_colours(error.traceback).strip().splitlines()
-        shown = "\n".join(f"    {line}" for line in trace[-20:])
+        # Above IPython's rule, nbclient repeats the cell.
+        rule = max((at for at, line in enumerate(trace) if re.fullmatch("-{60,}", line)), default=-1)
+        shown = "\n".join(f"    {line}" for line in trace[rule + 1 :][-20:])
         raise Refused(
             f"{paths.cell.read_text()} failed: {error.ename}: {without_colours(error.evalue)}\n{shown}\n"
             "To convert it nevertheless: --allow-errors"

@@ -82,6 +82,11 @@ function newGraph(container) {
     // Without html=1, a label that wraps is text.
     return this.getCurrentCellStyle(cell).html == 1 ? harmless(label) : mxUtils.htmlEntities(label, false);
   };
+  graph.view.getPerimeterFunction = function (state) {
+    const found = mxGraphView.prototype.getPerimeterFunction.call(this, state);
+    const unknown = typeof state.style.perimeter === 'string' && state.style.perimeter !== 'none';
+    return found || (unknown ? mxPerimeter.RectanglePerimeter : null);
+  };
 
   const sheet = graph.getStylesheet();
   const text = { fontColor: '#000000', fontFamily: 'Helvetica', fontSize: 12, align: 'center' };
