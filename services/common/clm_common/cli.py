@@ -84,7 +84,9 @@ def _parser(worker: Worker) -> argparse.ArgumentParser:
     convert = commands.add_parser("convert", help="convert one file", allow_abbrev=False)
     convert.add_argument("input", metavar="IN", help="the file to convert; - is standard input")
     convert.add_argument(
-        "output", metavar="OUT", help=f"where to write it; its extension names the format: {formats}; - is standard output"
+        "output",
+        metavar="OUT",
+        help=f"where to write it; its extension names the format: {formats}; - is standard output",
     )
     convert.add_argument("--to", metavar="FORMAT", help=f"the format ({formats}), where OUT does not name it")
     for option in worker.options:

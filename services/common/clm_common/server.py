@@ -132,7 +132,9 @@ class Handler(BaseHTTPRequestHandler):
                         "version": VERSION,
                         "description": worker.description,
                         "formats": dict(worker.formats),
-                        "options": {option.name: {"default": option.default, "help": option.help} for option in worker.options},
+                        "options": {
+                            option.name: {"default": option.default, "help": option.help} for option in worker.options
+                        },
                         "limits": {"bytes": self.server.limits.bytes, "seconds": self.server.limits.seconds},
                     },
                 )
@@ -246,9 +248,7 @@ class Handler(BaseHTTPRequestHandler):
     path = ""  # log_message may be called before a request line was read
 
 
-def read_query(
-    worker: Worker, query: str, accept: str | None, most: float
-) -> tuple[str, float, dict[str, Value]]:
+def read_query(worker: Worker, query: str, accept: str | None, most: float) -> tuple[str, float, dict[str, Value]]:
     """Format, time limit and options of a request, or `UsageError`. A client may shorten the limit only."""
     given = dict(parse_qsl(query, keep_blank_values=True))
     limit = Option("timeout", "", float(most), 0.1, most)

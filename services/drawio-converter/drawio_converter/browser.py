@@ -72,7 +72,9 @@ class Tab:
 
     def evaluate(self, script: str) -> Any:
         """The value of `script`, or `ScriptError`."""
-        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, allowUnsafeEvalBlockedByCSP=False)
+        answer = self._call(
+            "Runtime.evaluate", expression=script, returnByValue=True, allowUnsafeEvalBlockedByCSP=False
+        )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             raise ScriptError(details.get("exception", {}).get("description", details["text"]))
@@ -137,13 +139,16 @@ def tab(job: Job) -> Iterator[Tab]:
     os.set_blocking(our_write, False)
     command = [sys.executable, "-I", "-S", "-c", EXEC_ON_3_AND_4, str(to_child), str(from_child), CHROMIUM]
     try:
-        with (job.scratch / "chromium.log").open("wb") as log, process.started(
-            [*command, *FLAGS, f"--user-data-dir={job.scratch / 'profile'}", "about:blank"],
-            folder=job.scratch,
-            environment=job.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=log.fileno(),
-            pass_fds=(to_child, from_child),
+        with (
+            (job.scratch / "chromium.log").open("wb") as log,
+            process.started(
+                [*command, *FLAGS, f"--user-data-dir={job.scratch / 'profile'}", "about:blank"],
+                folder=job.scratch,
+                environment=job.environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=log.fileno(),
+                pass_fds=(to_child, from_child),
+            ),
         ):
             os.close(to_child)
             to_child = -1

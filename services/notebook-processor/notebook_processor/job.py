@@ -144,7 +144,7 @@ def export(notebook: Any, request: Request) -> str:
     from nbconvert import HTMLExporter, PythonExporter
 
     if request.to == "ipynb":
-        return nbformat.writes(notebook) + "\n"
+        return f"{nbformat.writes(notebook)}\n"
     # One file: pictures that Markdown cells name go into the page.
     exporter = PythonExporter() if request.to == "py" else HTMLExporter(embed_images=True)
     resources = {"metadata": {"name": Path(request.name).stem, "path": request.folder}}
