@@ -3,6 +3,8 @@
 //! It needs their images in the engine as `clm-<service>:latest` (`cargo xtask build`), and is told so by
 //! `DOCKYARD_TEST_SERVICES=1`. Without it nothing is run, and each test prints that it was not.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, their shared functions too")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};

@@ -61,7 +61,7 @@ def unpack(text: str, name: str) -> bytes:
         content = inflate.decompress(base64.b64decode(packed, validate=True), MOST_BYTES)
     except (binascii.Error, zlib.error) as error:
         raise Malformed(f"page {name!r} cannot be unpacked: {error}") from None
-    if inflate.unconsumed_tail:
+    if not inflate.eof and len(content) >= MOST_BYTES:
         raise Malformed(f"page {name!r} has more than {MOST_BYTES:,} bytes")
     if not inflate.eof:
         raise Malformed(f"page {name!r} cannot be unpacked: it is cut off")
