@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from clm_common import Failure, Job, process
@@ -55,8 +56,9 @@ class ScriptError(Failure):
 class Tab:
     """One page of the browser."""
 
-    def __init__(self, job: Job, read: int, write: int) -> None:
+    def __init__(self, job: Job, read: int, write: int, log: Path) -> None:
         self._job = job
+        self._log = log
         self._read = read
         self._write = write
         self._buffer = b""
@@ -110,17 +112,21 @@ class Tab:
                 self._wait([], [self._write])
                 data = data[os.write(self._write, data[:65536]) :]
         except BrokenPipeError:
-            raise Failure("Chromium ended before it was asked to") from None
+            raise self._ended() from None
 
     def _receive(self) -> bytes:
         while b"\0" not in self._buffer:
             self._wait([self._read], [])
             chunk = os.read(self._read, 1 << 20)
             if not chunk:
-                raise Failure("Chromium ended before it answered; often for want of memory")
+                raise self._ended()
             self._buffer += chunk
         message, _, self._buffer = self._buffer.partition(b"\0")
         return message
+
+    def _ended(self) -> Failure:
+        last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+        return Failure("\n    ".join(["Chromium ended before it answered; often for want of memory", *last]))
 
     def _wait(self, reading: list[int], writing: list[int]) -> None:
         try:
@@ -138,15 +144,16 @@ def tab(job: Job) -> Iterator[Tab]:
     our_read, from_child = os.pipe()
     os.set_blocking(our_write, False)
     command = [sys.executable, "-I", "-S", "-c", EXEC_ON_3_AND_4, str(to_child), str(from_child), CHROMIUM]
+    log = job.scratch / "chromium.log"
     try:
         with (
-            (job.scratch / "chromium.log").open("wb") as log,
+            log.open("wb") as stderr,
             process.started(
                 [*command, *FLAGS, f"--user-data-dir={job.scratch / 'profile'}", "about:blank"],
                 folder=job.scratch,
                 environment=job.environment(),
                 stdout=subprocess.DEVNULL,
-                stderr=log.fileno(),
+                stderr=stderr.fileno(),
                 pass_fds=(to_child, from_child),
             ),
         ):
@@ -154,7 +161,7 @@ def tab(job: Job) -> Iterator[Tab]:
             to_child = -1
             os.close(from_child)
             from_child = -1
-            yield Tab(job, our_read, our_write)
+            yield Tab(job, our_read, our_write, log)
     finally:
         for descriptor in (to_child, from_child, our_read, our_write):
             if descriptor >= 0:
