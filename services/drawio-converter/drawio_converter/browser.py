@@ -66,6 +66,7 @@ class Tab:
         self._session: str | None = None
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._call("Inspector.enable")  # says when the page's process dies, for which calls would wait
 
     def load(self, html: str) -> None:
         """Makes `html` the page's document."""
@@ -99,6 +100,8 @@ class Tab:
         self._send(json.dumps(message).encode() + b"\0")
         while True:
             answer = json.loads(self._receive())
+            if answer.get("method") == "Inspector.targetCrashed":
+                raise self._ended()
             if answer.get("id") != self._last:
                 continue  # an event
             if "error" in answer:
