@@ -1,0 +1,1 @@
+"""draw.io's diagrams to SVG and PNG."""

@@ -1,0 +1,1 @@
+"""PlantUML's text to SVG and PNG."""

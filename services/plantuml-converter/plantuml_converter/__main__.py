@@ -1,0 +1,6 @@
+import sys
+
+from clm_common import main
+from plantuml_converter.convert import PlantUml
+
+sys.exit(main(PlantUml()))
