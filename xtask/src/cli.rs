@@ -19,7 +19,7 @@ use crate::workspace::Channel;
   cargo xtask run notebook-processor              try it
 
 Exit status: 0 done, 1 a step failed or a check found something, 2 usage or configuration, 130 interrupted.")]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -27,7 +27,7 @@ pub struct Cli {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// The workspace (default: the nearest folder above with [workspace.metadata.dockyard])
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<Utf8PathBuf>,
@@ -46,14 +46,14 @@ pub struct Global {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum When {
+pub(crate) enum When {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show the images of the workspace
     #[command(after_help = "Examples:\n  cargo xtask list\n  cargo xtask list --json")]
     List(ListArgs),
@@ -64,7 +64,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  cargo xtask tags\n  cargo xtask tags --channel release")]
     Tags(TagsArgs),
     /// Show what `build` would do, and why
-    #[command(after_help = "Examples:\n  cargo xtask plan\n  cargo xtask plan notebook-processor --json")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask plan\n  cargo xtask plan notebook-processor --json"
+    )]
     Plan(BuildArgs),
     /// Build what is stale, parents first
     #[command(after_help = "Examples:
@@ -87,14 +89,14 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct GraphArgs {
+pub(crate) struct GraphArgs {
     #[arg(long, value_enum, default_value_t = GraphFormat::Tree)]
     pub format: GraphFormat,
     /// The same as --format json
@@ -103,7 +105,7 @@ pub struct GraphArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GraphFormat {
+pub(crate) enum GraphFormat {
     Tree,
     Mermaid,
     Dot,
@@ -111,7 +113,7 @@ pub enum GraphFormat {
 }
 
 #[derive(Debug, Args)]
-pub struct TagsArgs {
+pub(crate) struct TagsArgs {
     /// Images: an id, id:variant, name or folder (default: all)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
@@ -124,8 +126,9 @@ pub struct TagsArgs {
 }
 
 /// What `plan` and `build` have in common.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that a person gives or not")]
 #[derive(Clone, Debug, Default, Args)]
-pub struct BuildArgs {
+pub(crate) struct BuildArgs {
     /// Images: an id, id:variant, name or folder (default: all)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
@@ -159,7 +162,7 @@ pub struct BuildArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct BuildCommand {
+pub(crate) struct BuildCommand {
     #[command(flatten)]
     pub build: BuildArgs,
     /// Bring an engine up where none is reached, and make bases from Debian's archive where no registry is
@@ -177,7 +180,7 @@ pub struct BuildCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// An id, id:variant, name or folder
     #[arg(value_name = "IMAGE")]
     pub image: String,
@@ -193,7 +196,7 @@ pub struct RunArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// The buildx builder to look at
     #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
     pub builder: Option<String>,
@@ -203,7 +206,7 @@ pub struct DoctorArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum EngineCommand {
+pub(crate) enum EngineCommand {
     /// Bring the private engine up (Linux with apt, as root); any other engine is left alone
     Start(EngineStart),
     /// Stop it
@@ -221,7 +224,7 @@ pub enum EngineCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct EngineStart {
+pub(crate) struct EngineStart {
     /// Where Docker Hub's content is fetched from
     #[arg(long, value_name = "URL")]
     pub registry_mirror: Vec<String>,

@@ -35,7 +35,9 @@ pub enum Outcome<T, E> {
     Done(T),
     Failed(E),
     /// It needs, perhaps through others, the job `by`, which failed.
-    Blocked { by: usize },
+    Blocked {
+        by: usize,
+    },
     /// Something else failed and `keep_going` was not asked for, or everything was stopped.
     NotStarted,
 }

@@ -123,7 +123,9 @@ fn vertex(
     let mut args = node.args.clone();
     let mut declared = BTreeMap::new();
     for (argument, parent) in &target.parents {
-        let Some(owner) = mistakes.take(find_parent(nodes, &parent.value, &parent.place)) else { continue };
+        let Some(owner) = mistakes.take(find_parent(nodes, &parent.value, &parent.place)) else {
+            continue;
+        };
         // The argument gets a reference that nothing else can equal, so that its uses are recognised.
         let stand_in = owners::stand_in(&owner.target_name());
         args.insert(argument.clone(), stand_in.to_string());
@@ -152,12 +154,14 @@ fn vertex(
             let is_base = resolved.final_base == Some(index);
             if let Some((argument, parent, _)) = declared.get(&image.reference) {
                 used_parents.insert(argument.as_str());
-                let published = parent.all_repositories().first().map(|repository| (*repository).clone());
+                let published =
+                    parent.all_repositories().first().map(|repository| (*repository).clone());
                 let reference = published.map_or_else(
                     || owners::bare_name(parent),
                     |repository| Reference { repository, tag: None, digest: None },
                 );
-                let edge = edge(parent, image, reference, Binding::Argument((*argument).clone()), is_base);
+                let edge =
+                    edge(parent, image, reference, Binding::Argument((*argument).clone()), is_base);
                 mistakes.extend(lacking_platform(target, parent, image));
                 add_edge(&mut vertex.parents, edge, platform, &image.platform);
                 continue;
@@ -196,11 +200,16 @@ fn vertex(
     Ok(vertex)
 }
 
-fn find_parent<'a>(nodes: &[Node<'a>], name: &TargetName, place: &Place) -> Result<&'a Target, Mistake> {
+fn find_parent<'a>(
+    nodes: &[Node<'a>],
+    name: &TargetName,
+    place: &Place,
+) -> Result<&'a Target, Mistake> {
     let of_image: Vec<&Target> =
         nodes.iter().map(|node| node.target).filter(|target| target.id == name.id).collect();
     if of_image.is_empty() {
-        let mistake = Mistake::new(format!("there is no image {:?}", name.id.as_str())).at(place.clone());
+        let mistake =
+            Mistake::new(format!("there is no image {:?}", name.id.as_str())).at(place.clone());
         let near = nearest(name.id.as_str(), nodes.iter().map(|node| node.target.id.as_str()));
         return Err(match near {
             Some(near) => mistake.mend(format!("did you mean {near:?}?")),
@@ -212,8 +221,10 @@ fn find_parent<'a>(nodes: &[Node<'a>], name: &TargetName, place: &Place) -> Resu
         None => of_image.iter().find(|target| target.default),
     };
     chosen.copied().ok_or_else(|| {
-        let variants: Vec<String> =
-            of_image.iter().filter_map(|target| Some(format!("{}:{}", target.id, target.variant.as_ref()?))).collect();
+        let variants: Vec<String> = of_image
+            .iter()
+            .filter_map(|target| Some(format!("{}:{}", target.id, target.variant.as_ref()?)))
+            .collect();
         let what = match &name.variant {
             Some(variant) => format!("{} has no variant {:?}", name.id, variant.as_str()),
             None => format!("no variant of {} is the default one", name.id),
@@ -270,7 +281,8 @@ fn add_external(
 ) {
     let pair = (platform.clone(), image.platform.clone());
     let binding = binding(image);
-    let same = |other: &&mut External| other.reference == image.reference && other.binding == binding;
+    let same =
+        |other: &&mut External| other.reference == image.reference && other.binding == binding;
     match externals.iter_mut().find(same) {
         Some(known) => {
             known.platforms.insert(pair);
@@ -366,6 +378,8 @@ impl Graph {
 
     /// The targets that need `name` directly.
     pub fn children<'a>(&'a self, name: &'a TargetName) -> impl Iterator<Item = &'a Vertex> {
-        self.vertices.iter().filter(move |vertex| vertex.parents.iter().any(|edge| edge.parent == *name))
+        self.vertices
+            .iter()
+            .filter(move |vertex| vertex.parents.iter().any(|edge| edge.parent == *name))
     }
 }

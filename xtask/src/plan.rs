@@ -79,7 +79,11 @@ impl Step {
         let mut names = vec![self.local_name()];
         for tag in self.tags.iter().filter_map(|wanted| wanted.tag.as_ref()) {
             names.push(format!("{}:{tag}", self.target.name));
-            names.extend(self.repositories.iter().map(|repository| format!("{}:{tag}", repository.familiar())));
+            names.extend(
+                self.repositories
+                    .iter()
+                    .map(|repository| format!("{}:{tag}", repository.familiar())),
+            );
         }
         let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
@@ -88,22 +92,23 @@ impl Step {
 
     /// Files and bytes that it reads from its contexts, over the platforms of this run.
     pub fn input_size(&self) -> (u64, u64) {
-        let per_platform = self.platforms.iter().filter_map(|platform| self.keys.get(platform)).map(|key| {
-            let mut files: BTreeMap<&str, ()> = BTreeMap::new();
-            let (mut count, mut bytes) = (0, 0);
-            for manifest in key.manifests.values() {
-                if key.manifests.len() == 1 {
-                    return (manifest.files, manifest.bytes);
-                }
-                for line in manifest.lines.iter().filter(|line| line.bytes.is_some()) {
-                    if files.insert(&line.path, ()).is_none() {
-                        count += 1;
-                        bytes += line.bytes.unwrap_or(0);
+        let per_platform =
+            self.platforms.iter().filter_map(|platform| self.keys.get(platform)).map(|key| {
+                let mut files: BTreeSet<&str> = BTreeSet::new();
+                let (mut count, mut bytes) = (0, 0);
+                for manifest in key.manifests.values() {
+                    if key.manifests.len() == 1 {
+                        return (manifest.files, manifest.bytes);
+                    }
+                    for line in manifest.lines.iter().filter(|line| line.bytes.is_some()) {
+                        if files.insert(&line.path) {
+                            count += 1;
+                            bytes += line.bytes.unwrap_or(0);
+                        }
                     }
                 }
-            }
-            (count, bytes)
-        });
+                (count, bytes)
+            });
         per_platform.max().unwrap_or_default()
     }
 
@@ -128,8 +133,11 @@ impl Plan {
         let position: BTreeMap<TargetName, usize> =
             self.steps.iter().enumerate().map(|(index, step)| (step.name(), index)).collect();
         let of_step = |step: &Step| {
-            let parents: BTreeSet<usize> =
-                step.parents.iter().filter_map(|edge| position.get(&edge.parent).copied()).collect();
+            let parents: BTreeSet<usize> = step
+                .parents
+                .iter()
+                .filter_map(|edge| position.get(&edge.parent).copied())
+                .collect();
             parents.into_iter().collect()
         };
         self.steps.iter().map(of_step).collect()

@@ -37,15 +37,22 @@ pub(super) fn run(global: &Global, args: &BuildCommand) -> anyhow::Result<ExitCo
         return plan::run(global, &args.build);
     }
     let options = Options { setup: args.setup, jobs: args.jobs, keep_going: args.keep_going };
-    build(global, &args.build, &options)
+    build(global, &args.build, options)
 }
 
-pub(super) fn build(global: &Global, args: &BuildArgs, options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn build(
+    global: &Global,
+    args: &BuildArgs,
+    options: Options,
+) -> anyhow::Result<ExitCode> {
     let loaded = load::load(global, &args.build_arg)?;
     // What a person mistyped is said before an engine is brought up for it.
     super::select::select(&loaded, &args.images)?;
-    let engine =
-        if options.setup { setup::engine(global.quiet)? } else { Engine::find(&Search::default())? };
+    let engine = if options.setup {
+        setup::engine(global.quiet)?
+    } else {
+        Engine::find(&Search::default())?
+    };
     let session = Session::new(engine, args.builder.as_deref())?;
     let session = Session { builder: session.builder.boot(&session.engine)?, ..session };
     let substitutes = if options.setup {
@@ -81,7 +88,9 @@ fn check(plan: &Plan, session: &Session) -> Result<(), Mistakes> {
     let mut mistakes = Mistakes::default();
     for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
         mistakes.extend(buildx::unsupported(&session.engine, step));
-        for platform in step.platforms.iter().filter(|platform| !session.builder.builds_for(platform)) {
+        for platform in
+            step.platforms.iter().filter(|platform| !session.builder.builds_for(platform))
+        {
             mistakes.push(
                 Mistake::new(format!(
                     "{} is wanted for {platform}, and the builder {:?} has no emulator for it",
@@ -94,10 +103,12 @@ fn check(plan: &Plan, session: &Session) -> Result<(), Mistakes> {
         }
         for (id, source) in &step.target.secrets {
             let missing = match source {
-                SecretSource::Env(name) => {
-                    std::env::var_os(name).is_none().then(|| format!("the variable {name}, which is not set"))
+                SecretSource::Env(name) => std::env::var_os(name)
+                    .is_none()
+                    .then(|| format!("the variable {name}, which is not set")),
+                SecretSource::File(path) => {
+                    (!path.exists()).then(|| format!("the file {path}, which is not there"))
                 }
-                SecretSource::File(path) => (!path.exists()).then(|| format!("the file {path}, which is not there")),
             };
             mistakes.extend(missing.map(|what| {
                 Mistake::new(format!("the secret {id:?} of {} is in {what}", step.name()))
@@ -113,8 +124,14 @@ fn say_emulated(global: &Global, plan: &Plan, session: &Session) {
         return;
     }
     for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
-        for platform in step.platforms.iter().filter(|platform| **platform != session.engine.platform) {
-            anstream::eprintln!("note: {} is built for {platform}, emulated on {}", step.name(), session.engine.platform);
+        for platform in
+            step.platforms.iter().filter(|platform| **platform != session.engine.platform)
+        {
+            anstream::eprintln!(
+                "note: {} is built for {platform}, emulated on {}",
+                step.name(),
+                session.engine.platform
+            );
         }
     }
 }
@@ -139,20 +156,23 @@ fn unchanged(
 ) -> anyhow::Result<bool> {
     let name = step.name();
     // An edit that does not even load is a change.
-    let Ok(now) = load::load(&Global { root: Some(loaded.workspace.root.clone()), ..global.clone() }, &args.build_arg)
-    else {
+    let Ok(now) = load::load(
+        &Global { root: Some(loaded.workspace.root.clone()), ..global.clone() },
+        &args.build_arg,
+    ) else {
         return Ok(false);
     };
     let vertices = now.graph.with_parents(&std::iter::once(name.clone()).collect());
     let keys = steps::keys(&now, &vertices, bases)?;
     Ok(step.platforms.iter().all(|platform| {
-        keys.get(&name, platform).map(|now| &now.key) == step.keys.get(platform).map(|then| &then.key)
+        keys.get(&name, platform).map(|now| &now.key)
+            == step.keys.get(platform).map(|then| &then.key)
     }))
 }
 
 fn execute(
-    global: &Global,
-    options: &Options,
+    _global: &Global,
+    options: Options,
     plan: &Plan,
     workshop: &Workshop<'_>,
     logs: &Utf8Path,
@@ -212,7 +232,11 @@ fn finish(
     }
     if args.json {
         let mut results = results(plan, outcomes);
-        report::json(&PlanJson::with_results(plan, &commands(loaded, plan, session), &mut results))?;
+        report::json(&PlanJson::with_results(
+            plan,
+            &commands(loaded, plan, session),
+            &mut results,
+        ))?;
     } else if !global.quiet {
         anstream::eprint!("{}", report::summary(plan, outcomes, time));
     }
@@ -220,7 +244,8 @@ fn finish(
     if !good {
         return Ok(ExitCode::from(FAILED));
     }
-    if !args.json && !global.quiet
+    if !args.json
+        && !global.quiet
         && let Some(step) = plan.steps.iter().rev().find(|step| step.named)
     {
         anstream::eprintln!("try it: cargo xtask run {}", step.name());

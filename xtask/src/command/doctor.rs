@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use super::{FAILED, load};
 use crate::cli::{DoctorArgs, Global};
-use crate::engine::doctor::{self, Needs, State};
 use crate::engine::Search;
+use crate::engine::doctor::{self, Needs, State};
 use crate::reference::Platform;
 use crate::report;
 
@@ -31,20 +31,26 @@ pub(super) fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<ExitCode
 
 fn needs_of(loaded: &load::Loaded, args: &DoctorArgs, offline: bool) -> Needs {
     let targets = &loaded.workspace.targets;
-    let platforms: BTreeSet<Platform> = targets.iter().flat_map(|target| target.platforms.clone()).collect();
+    let platforms: BTreeSet<Platform> =
+        targets.iter().flat_map(|target| target.platforms.clone()).collect();
     let mut registries: BTreeSet<String> = BTreeSet::new();
     if !offline {
         for vertex in &loaded.graph.vertices {
-            registries.extend(vertex.external.iter().map(|base| base.reference.repository.registry().to_owned()));
+            registries.extend(
+                vertex.external.iter().map(|base| base.reference.repository.registry().to_owned()),
+            );
         }
         for target in targets.iter().filter(|target| target.publish) {
-            registries.extend(target.all_repositories().into_iter().map(|one| one.registry().to_owned()));
+            registries
+                .extend(target.all_repositories().into_iter().map(|one| one.registry().to_owned()));
         }
     }
     Needs {
         platforms: platforms.into_iter().collect(),
         registries: registries.into_iter().collect(),
-        pixi: targets.iter().any(|target| loaded.workspace.root.join(&target.folder).join("pixi.toml").is_file()),
+        pixi: targets
+            .iter()
+            .any(|target| loaded.workspace.root.join(&target.folder).join("pixi.toml").is_file()),
         builder: args.builder.clone(),
     }
 }

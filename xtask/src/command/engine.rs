@@ -19,14 +19,20 @@ pub(super) fn run(command: &EngineCommand) -> anyhow::Result<ExitCode> {
                 packages: None,
             };
             match private::start(&environment, &options, &say)? {
-                Started::Already { endpoint } => say(&format!("the private engine runs already: {endpoint}")),
+                Started::Already { endpoint } => {
+                    say(&format!("the private engine runs already: {endpoint}"));
+                }
                 Started::Now { endpoint } => say(&format!("the private engine runs: {endpoint}")),
             }
             Ok(ExitCode::SUCCESS)
         }
         EngineCommand::Stop { purge } => {
             let stopped = private::stop(&environment, *purge, &say)?;
-            say(if stopped { "the private engine is stopped" } else { "there was no private engine to stop" });
+            say(if stopped {
+                "the private engine is stopped"
+            } else {
+                "there was no private engine to stop"
+            });
             Ok(ExitCode::SUCCESS)
         }
         EngineCommand::Status { json } => status(&private::status(&environment)?, *json),
@@ -51,7 +57,8 @@ fn status(status: &Status, json: bool) -> anyhow::Result<ExitCode> {
         }))?;
     } else {
         let pid = pid.map_or_else(String::new, |pid| format!(", process {pid}"));
-        let endpoint = endpoint.map_or_else(String::new, |endpoint| format!(", DOCKER_HOST={endpoint}"));
+        let endpoint =
+            endpoint.map_or_else(String::new, |endpoint| format!(", DOCKER_HOST={endpoint}"));
         anstream::println!("{word}{pid}{endpoint}");
     }
     let runs = matches!(status, Status::Running { .. });

@@ -14,10 +14,15 @@ pub(super) fn run(global: &Global, args: &ListArgs) -> anyhow::Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     if loaded.workspace.targets.is_empty() {
-        anstream::eprintln!("no image yet: write a Dockerfile and an empty image.toml into a folder");
+        anstream::eprintln!(
+            "no image yet: write a Dockerfile and an empty image.toml into a folder"
+        );
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = report::Table::new(["image", "version", "platforms", "folder", "description"].map(|title| (title, report::Align::Left)));
+    let mut table = report::Table::new(
+        ["image", "version", "platforms", "folder", "description"]
+            .map(|title| (title, report::Align::Left)),
+    );
     for target in &loaded.workspace.targets {
         let platforms: Vec<String> = target.platforms.iter().map(ToString::to_string).collect();
         table.row([

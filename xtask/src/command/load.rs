@@ -58,30 +58,33 @@ pub(super) fn load(global: &Global, overrides: &[String]) -> anyhow::Result<Load
     let mut args = BTreeMap::new();
     for target in &workspace.targets {
         let of_target = Facts::new(target, &stamps);
-        let rendered = mistakes.take(render_args(target, &of_target, &overrides)).unwrap_or_default();
+        let rendered =
+            mistakes.take(render_args(target, &of_target, &overrides)).unwrap_or_default();
         args.insert(target.target_name(), rendered);
         facts.insert(target.target_name(), of_target);
     }
     mistakes.none()?;
 
-    let nodes: Vec<Node<'_>> =
-        workspace.targets.iter().filter_map(|target| node(target, &dockerfiles, &facts, &args)).collect();
+    let nodes: Vec<Node<'_>> = workspace
+        .targets
+        .iter()
+        .filter_map(|target| node(target, &dockerfiles, &facts, &args))
+        .collect();
     let scope = Scope { prefixes: prefixes(&workspace), build_platform: Platform::native() };
     let graph = graph::build(&nodes, &scope)?;
     Ok(Loaded { workspace, graph, dockerfiles, facts, args })
 }
 
 impl Loaded {
-    pub(super) fn target(&self, name: &TargetName) -> Option<&Target> {
-        self.workspace.targets.iter().find(|target| target.target_name() == *name)
-    }
-
     pub(super) fn nodes(&self) -> BTreeMap<TargetName, Node<'_>> {
         self.workspace
             .targets
             .iter()
             .filter_map(|target| {
-                Some((target.target_name(), node(target, &self.dockerfiles, &self.facts, &self.args)?))
+                Some((
+                    target.target_name(),
+                    node(target, &self.dockerfiles, &self.facts, &self.args)?,
+                ))
             })
             .collect()
     }
@@ -97,8 +100,9 @@ pub(super) fn root(global: &Global) -> anyhow::Result<Utf8PathBuf> {
 
 pub(super) fn current_folder() -> anyhow::Result<Utf8PathBuf> {
     let folder = std::env::current_dir().context("failed to find the current folder")?;
-    Utf8PathBuf::from_path_buf(folder)
-        .map_err(|folder| anyhow::anyhow!("failed to use the folder {}: its name is not UTF-8", folder.display()))
+    Utf8PathBuf::from_path_buf(folder).map_err(|folder| {
+        anyhow::anyhow!("failed to use the folder {}: its name is not UTF-8", folder.display())
+    })
 }
 
 fn node<'a>(
@@ -145,7 +149,10 @@ fn render_args(
             ),
         }
     }
-    for given in overrides.iter().filter(|given| given.id.as_deref().is_none_or(|id| id == target.id.as_str())) {
+    for given in overrides
+        .iter()
+        .filter(|given| given.id.as_deref().is_none_or(|id| id == target.id.as_str()))
+    {
         args.late.remove(&given.name);
         args.rendered.insert(given.name.clone(), given.value.clone());
     }
@@ -165,7 +172,8 @@ fn parse_overrides(texts: &[String], workspace: &Workspace) -> Result<Vec<Overri
     for text in texts {
         let Some((name, value)) = text.split_once('=') else {
             mistakes.push(
-                Mistake::new(format!("--build-arg {text:?} has no value")).mend("write [ID:]KEY=VALUE"),
+                Mistake::new(format!("--build-arg {text:?} has no value"))
+                    .mend("write [ID:]KEY=VALUE"),
             );
             continue;
         };

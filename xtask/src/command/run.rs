@@ -15,7 +15,7 @@ use crate::plan::{Action, Step};
 pub(super) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<ExitCode> {
     let build_args = BuildArgs { images: vec![args.image.clone()], ..BuildArgs::default() };
     if args.build {
-        let built = build::build(global, &build_args, &build::Options::default())?;
+        let built = build::build(global, &build_args, build::Options::default())?;
         if built != ExitCode::SUCCESS {
             return Ok(built);
         }
@@ -71,7 +71,9 @@ fn container(engine: &Engine, args: &RunArgs, image: &str) -> anyhow::Result<Exi
             Mistake::new(format!("the folder {folder} cannot be mounted: {error}")).into_error()
         })?;
         if folder.as_str().contains([',', '"']) {
-            bail!("failed to mount {folder}: its name holds a `,` or a quote, which Docker's --mount cannot take");
+            bail!(
+                "failed to mount {folder}: its name holds a `,` or a quote, which Docker's --mount cannot take"
+            );
         }
         command = command.args([
             format!("--mount=type=bind,source={folder},target=/work"),

@@ -38,7 +38,8 @@ impl Session {
         for (step, image) in plan.steps.iter().zip(images) {
             let Some(known) = known.get_mut(&step.name()) else { continue };
             known.present = image.map(|image| image.id);
-            let Some(recorded) = known.records.values().next().map(|record| record.digest.clone()) else {
+            let Some(recorded) = known.records.values().next().map(|record| record.digest.clone())
+            else {
                 continue;
             };
             // Somebody took the name, or moved it: the content may still be there, and is what counts.
@@ -91,14 +92,19 @@ pub(super) fn recipes(workspace: &Workspace) -> Result<Vec<SubstituteRecipe>, Mi
 }
 
 /// The substitutes that were made for this workspace and are still in the engine.
-pub(super) fn substitutes(workspace: &Workspace, engine: Option<&Engine>) -> anyhow::Result<Substitutes> {
+pub(super) fn substitutes(
+    workspace: &Workspace,
+    engine: Option<&Engine>,
+) -> anyhow::Result<Substitutes> {
     let mut substitutes = Substitutes::default();
     let chosen = chosen(workspace);
     if chosen.is_empty() {
         return Ok(substitutes);
     }
     let platform = engine.map_or_else(Platform::native, |engine| engine.platform.clone());
-    for recipe in recipes(workspace)?.into_iter().filter(|recipe| chosen.contains(&recipe.reference)) {
+    for recipe in
+        recipes(workspace)?.into_iter().filter(|recipe| chosen.contains(&recipe.reference))
+    {
         let name = recipe.name(&platform);
         let there = match engine {
             Some(engine) => engine.image(&name)?.is_some(),
@@ -124,7 +130,10 @@ fn file(workspace: &Workspace) -> Utf8PathBuf {
 
 /// The bases that `--setup` has replaced.
 fn chosen(workspace: &Workspace) -> Vec<Reference> {
-    fs::read(file(workspace)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    fs::read(file(workspace))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }
 
 /// Remembers which bases are replaced, so that a later build without `--setup` does the same.

@@ -27,20 +27,33 @@ pub(super) fn engine(quiet: bool) -> anyhow::Result<Engine> {
 }
 
 /// Makes the bases that the configuration lists, that a Dockerfile names, and whose registry nobody reaches.
-pub(super) fn bases(loaded: &Loaded, session: &Session, quiet: bool) -> anyhow::Result<Substitutes> {
+pub(super) fn bases(
+    loaded: &Loaded,
+    session: &Session,
+    quiet: bool,
+) -> anyhow::Result<Substitutes> {
     let named = |reference: &Reference| {
-        loaded.graph.vertices.iter().any(|vertex| vertex.external.iter().any(|base| base.reference == *reference))
+        loaded
+            .graph
+            .vertices
+            .iter()
+            .any(|vertex| vertex.external.iter().any(|base| base.reference == *reference))
     };
     let mut substitutes = Substitutes::default();
     let mut chosen = Vec::new();
-    for recipe in session::recipes(&loaded.workspace)?.into_iter().filter(|recipe| named(&recipe.reference)) {
+    for recipe in
+        session::recipes(&loaded.workspace)?.into_iter().filter(|recipe| named(&recipe.reference))
+    {
         let probe::Reach::Unreachable { said } =
             probe::registry(&session.engine, &session.builder, &recipe.reference, PATIENCE)
         else {
             continue;
         };
         if !quiet {
-            say(&format!("the registry of {} is not reached ({said})", recipe.reference.familiar()));
+            say(&format!(
+                "the registry of {} is not reached ({said})",
+                recipe.reference.familiar()
+            ));
         }
         let tell = |line: &str| {
             if !quiet {

@@ -35,7 +35,9 @@ pub(super) fn plan(loaded: &Loaded, scope: &Scope<'_>) -> anyhow::Result<Plan> {
     let mut mistakes = check_tags(loaded, scope.channel);
     let mut plan = Plan::default();
     for vertex in vertices {
-        let (Some(target), Some(platforms)) = (targets.get(&vertex.name), platforms.get(&vertex.name)) else {
+        let (Some(target), Some(platforms)) =
+            (targets.get(&vertex.name), platforms.get(&vertex.name))
+        else {
             continue;
         };
         let step = mistakes.take(step(loaded, scope, vertex, target, platforms, &keys));
@@ -48,7 +50,8 @@ pub(super) fn plan(loaded: &Loaded, scope: &Scope<'_>) -> anyhow::Result<Plan> {
 /// The keys of `vertices`, with a fresh look at every file.
 pub(super) fn keys(loaded: &Loaded, vertices: &[&Vertex], bases: &Bases) -> anyhow::Result<Keys> {
     let nodes = loaded.nodes();
-    let sources = Sources { workspace: &loaded.workspace, graph: &loaded.graph, nodes: &nodes, bases };
+    let sources =
+        Sources { workspace: &loaded.workspace, graph: &loaded.graph, nodes: &nodes, bases };
     let state = key::state_folder(&loaded.workspace.root);
     let mut contexts = Contexts::new(&loaded.workspace.root, &state);
     key::compute(&sources, vertices, &mut contexts)
@@ -96,7 +99,7 @@ fn step(
     if let Some(arguments) = loaded.args.get(name) {
         args.clone_from(&arguments.rendered);
         for (argument, template) in &arguments.late {
-            let rendered = tags::render(template, &facts).map_err(|missing| missing.into_mistake());
+            let rendered = tags::render(template, &facts).map_err(tags::Missing::into_mistake);
             args.extend(mistakes.take(rendered).map(|rendered| (argument.clone(), rendered.text)));
         }
     }
@@ -108,7 +111,9 @@ fn step(
     mistakes.none()?;
     let bound = external
         .iter()
-        .filter_map(|base| Some((base.reference.clone(), scope.bound.get(&base.reference)?.clone())))
+        .filter_map(|base| {
+            Some((base.reference.clone(), scope.bound.get(&base.reference)?.clone()))
+        })
         .collect();
     Ok(Step {
         target: target.clone(),
@@ -139,9 +144,10 @@ fn add_late_facts(
     tags: &[tags::WantedTag],
     repositories: &[crate::reference::Repository],
 ) {
-    let base = vertex.parents.iter().find(|edge| edge.is_base).map(|edge| edge.reference.clone()).or_else(|| {
-        vertex.external.iter().find(|base| base.is_base).map(|base| base.reference.clone())
-    });
+    let base =
+        vertex.parents.iter().find(|edge| edge.is_base).map(|edge| edge.reference.clone()).or_else(
+            || vertex.external.iter().find(|base| base.is_base).map(|base| base.reference.clone()),
+        );
     match &base {
         Some(base) => facts.set("base_name", &base.to_string()),
         None => facts.lack("base_name", "the final stage starts from nothing"),
@@ -149,10 +155,13 @@ fn add_late_facts(
     let digest = base.as_ref().and_then(|base| base.digest.as_ref());
     match digest {
         Some(digest) => facts.set("base_digest", digest.as_str()),
-        None => facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it"),
+        None => {
+            facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it");
+        }
     }
     if let Some(tag) = tags.first().and_then(|wanted| wanted.tag.as_ref()) {
-        let repository = repositories.first().map_or(target.name.as_str(), |repository| repository.familiar());
+        let repository =
+            repositories.first().map_or(target.name.as_str(), |repository| repository.familiar());
         facts.set("reference", &format!("{repository}:{tag}"));
     }
 }
@@ -181,12 +190,16 @@ fn labels(
     add("base.digest", facts.get("base_digest"));
     add("ref.name", facts.get("reference"));
 
-    let in_dockerfile: BTreeSet<&str> =
-        vertex.platforms.values().flat_map(|resolved| &resolved.labels).map(String::as_str).collect();
+    let in_dockerfile: BTreeSet<&str> = vertex
+        .platforms
+        .values()
+        .flat_map(|resolved| &resolved.labels)
+        .map(String::as_str)
+        .collect();
     labels.retain(|key, _| !in_dockerfile.contains(key.as_str()));
     let mut mistakes = Mistakes::default();
     for (key, template) in &target.labels {
-        let rendered = tags::render(template, facts).map_err(|missing| missing.into_mistake());
+        let rendered = tags::render(template, facts).map_err(tags::Missing::into_mistake);
         labels.extend(mistakes.take(rendered).map(|rendered| (key.clone(), rendered.text)));
     }
     mistakes.none()?;

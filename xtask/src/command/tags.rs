@@ -21,8 +21,10 @@ pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> 
             wanted.push((target, repositories, tags));
         }
     }
-    let claims: Vec<Claim<'_>> =
-        wanted.iter().map(|(target, repositories, tags)| Claim { target, repositories, tags }).collect();
+    let claims: Vec<Claim<'_>> = wanted
+        .iter()
+        .map(|(target, repositories, tags)| Claim { target, repositories, tags })
+        .collect();
     mistakes.extend(tags::collisions(&claims));
     mistakes.none()?;
     wanted.retain(|(target, ..)| named.contains(&target.target_name()));
@@ -30,13 +32,21 @@ pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> 
         report::json(&TagsJson::new(channel, &wanted))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = report::Table::new(["image", "tag", "repositories", "from"].map(|title| (title, report::Align::Left)));
+    let mut table = report::Table::new(
+        ["image", "tag", "repositories", "from"].map(|title| (title, report::Align::Left)),
+    );
     for (target, repositories, tags) in &wanted {
         for tag in tags {
             table.row([
                 target.target_name().to_string(),
-                tag.tag.as_ref().map_or_else(|| "(known once it is built)".to_owned(), ToString::to_string),
-                repositories.iter().map(|repository| repository.familiar()).collect::<Vec<_>>().join(" "),
+                tag.tag
+                    .as_ref()
+                    .map_or_else(|| "(known once it is built)".to_owned(), ToString::to_string),
+                repositories
+                    .iter()
+                    .map(super::super::reference::Repository::familiar)
+                    .collect::<Vec<_>>()
+                    .join(" "),
                 format!("{} ({})", tag.template.value, tag.template.place),
             ]);
         }

@@ -63,9 +63,17 @@ impl Build<'_> {
             args.push(format!("--target={}", stage.value));
         }
         args.extend(step.local_names().into_iter().map(|name| format!("--tag={name}")));
-        args.extend(self.build_args().into_iter().map(|(name, value)| format!("--build-arg={name}={value}")));
+        args.extend(
+            self.build_args()
+                .into_iter()
+                .map(|(name, value)| format!("--build-arg={name}={value}")),
+        );
         args.extend(step.labels.iter().map(|(name, value)| format!("--label={name}={value}")));
-        args.extend(self.contexts().into_iter().map(|(name, value)| format!("--build-context={name}={value}")));
+        args.extend(
+            self.contexts()
+                .into_iter()
+                .map(|(name, value)| format!("--build-context={name}={value}")),
+        );
         args.extend(self.secret_options());
         if target.ssh {
             args.push("--ssh=default".to_owned());
@@ -75,8 +83,14 @@ impl Build<'_> {
             && let Some(repository) = step.repositories.first()
         {
             args.extend(step.platforms.iter().map(|platform| {
-                let variant = target.variant.as_ref().map_or_else(String::new, |variant| format!("{variant}-"));
-                format!("--cache-from=type=registry,ref={repository}:buildcache-{variant}{}", platform.slug())
+                let variant = target
+                    .variant
+                    .as_ref()
+                    .map_or_else(String::new, |variant| format!("{variant}-"));
+                format!(
+                    "--cache-from=type=registry,ref={repository}:buildcache-{variant}{}",
+                    platform.slug()
+                )
             }));
         }
         // A digest that changes at every build would make children stale; the classic store has no attestations.
@@ -93,7 +107,12 @@ impl Build<'_> {
         let command = self.engine.buildx().args(args).folder(self.root);
         self.secrets
             .iter()
-            .filter(|(name, _)| target.secrets.values().any(|source| matches!(source, SecretSource::Env(own) if own == *name)))
+            .filter(|(name, _)| {
+                target
+                    .secrets
+                    .values()
+                    .any(|source| matches!(source, SecretSource::Env(own) if own == *name))
+            })
             .fold(command, |command, (name, value)| command.secret_env(name, value))
     }
 
@@ -101,7 +120,9 @@ impl Build<'_> {
     fn build_args(&self) -> BTreeMap<String, String> {
         let mut args = self.step.args.clone();
         for edge in &self.step.parents {
-            if let (Binding::Argument(argument), Some(parent)) = (&edge.binding, self.parents.get(&edge.parent)) {
+            if let (Binding::Argument(argument), Some(parent)) =
+                (&edge.binding, self.parents.get(&edge.parent))
+            {
                 args.insert(argument.clone(), argument_reference(&edge.parent, parent));
             }
         }
@@ -121,7 +142,10 @@ impl Build<'_> {
             let value = match source {
                 ContextSource::Folder(folder) => crate::workspace::shown(folder),
                 ContextSource::Image(reference) => {
-                    format!("docker-image://{}", self.step.bound.get(reference).unwrap_or(&reference.to_string()))
+                    format!(
+                        "docker-image://{}",
+                        self.step.bound.get(reference).unwrap_or(&reference.to_string())
+                    )
                 }
             };
             contexts.insert(name.clone(), value);
@@ -168,7 +192,9 @@ impl Build<'_> {
         }
         args.extend(build.shm_size.iter().map(|size| format!("--shm-size={size}")));
         args.extend(build.ulimits.iter().map(|(name, value)| format!("--ulimit={name}={value}")));
-        args.extend(build.add_hosts.iter().map(|(host, address)| format!("--add-host={host}:{address}")));
+        args.extend(
+            build.add_hosts.iter().map(|(host, address)| format!("--add-host={host}:{address}")),
+        );
         args
     }
 }
@@ -177,7 +203,9 @@ impl Build<'_> {
 fn argument_reference(name: &TargetName, parent: &Parent) -> String {
     match parent {
         Parent::Local(image) => image.clone(),
-        Parent::Layout { digest, .. } => format!("dockyard.invalid/parent/{}:{}", name.id, &digest.hex()[..12]),
+        Parent::Layout { digest, .. } => {
+            format!("dockyard.invalid/parent/{}:{}", name.id, &digest.hex()[..12])
+        }
     }
 }
 

@@ -21,10 +21,12 @@ pub fn export(engine: &Engine, name: &str, folder: &Utf8Path) -> anyhow::Result<
         .args(["image", "save", "--output", archive.as_str(), "--", name])
         .run()
         .with_context(|| format!("failed to hand {name} on to the builder"))?;
-    let unpacked = Invocation::new("tar").args(["-x", "-f", archive.as_str(), "-C", folder.as_str()]).run();
+    let unpacked =
+        Invocation::new("tar").args(["-x", "-f", archive.as_str(), "-C", folder.as_str()]).run();
     let _left = fs::remove_file(&archive);
     unpacked.with_context(|| format!("failed to unpack the layout of {name}"))?;
-    let digest = first_manifest(folder).with_context(|| format!("failed to read the layout of {name}"))?;
+    let digest =
+        first_manifest(folder).with_context(|| format!("failed to read the layout of {name}"))?;
     Ok(Parent::Layout { folder: folder.to_owned(), digest })
 }
 

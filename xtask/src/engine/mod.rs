@@ -6,8 +6,8 @@
 //! commands.
 
 mod authorities;
-mod builder;
 pub mod build;
+mod builder;
 pub mod buildx;
 mod child;
 mod docker;

@@ -130,7 +130,10 @@ impl Progress {
                 step,
                 id: status.id,
                 current: status.current.max(0).unsigned_abs(),
-                total: status.total.and_then(|total| u64::try_from(total).ok()).filter(|total| *total > 0),
+                total: status
+                    .total
+                    .and_then(|total| u64::try_from(total).ok())
+                    .filter(|total| *total > 0),
                 done: status.completed.is_some(),
             });
         }
@@ -198,7 +201,9 @@ impl Progress {
 impl Known {
     fn rest_of_lines(&mut self, emit: &mut dyn FnMut(Event)) {
         let Some(step) = &self.step else { return };
-        for (lines, output) in [(&mut self.stdout, Output::Stdout), (&mut self.stderr, Output::Stderr)] {
+        for (lines, output) in
+            [(&mut self.stdout, Output::Stdout), (&mut self.stderr, Output::Stderr)]
+        {
             lines.finish(&mut |seconds, text| {
                 emit(Event::Log { step: Arc::clone(step), output, seconds, text });
             });

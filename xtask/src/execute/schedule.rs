@@ -30,7 +30,10 @@ impl Schedule {
         for (position, index) in by_rank.iter().enumerate() {
             rank[*index] = position;
         }
-        let ready = (0..jobs.len()).filter(|index| waits_for[*index] == 0).map(|index| rank[index]).collect();
+        let ready = (0..jobs.len())
+            .filter(|index| waits_for[*index] == 0)
+            .map(|index| rank[index])
+            .collect();
         Self { waits_for, dependents, rank, ready, by_rank, running: 0, stopped: false }
     }
 
@@ -107,7 +110,8 @@ fn remaining_chains(jobs: &[Job], dependents: &[Vec<usize>]) -> Vec<f64> {
     let average = if count > 0.0 { known().sum::<f64>() / count } else { 1.0 };
     let mut chains = vec![0.0_f64; jobs.len()];
     for index in parents_first(jobs, dependents).into_iter().rev() {
-        let longest = dependents[index].iter().map(|dependent| chains[*dependent]).fold(0.0, f64::max);
+        let longest =
+            dependents[index].iter().map(|dependent| chains[*dependent]).fold(0.0, f64::max);
         chains[index] = jobs[index].last_seconds.unwrap_or(average) + longest;
     }
     chains

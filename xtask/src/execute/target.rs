@@ -74,20 +74,36 @@ impl<'a> Workshop<'a> {
         no_cache: bool,
         unchanged: &'a (dyn Fn(&Step) -> anyhow::Result<bool> + Sync),
     ) -> Self {
-        Self { engine, builder, root, scratch, records, no_cache, unchanged, done: Mutex::default() }
+        Self {
+            engine,
+            builder,
+            root,
+            scratch,
+            records,
+            no_cache,
+            unchanged,
+            done: Mutex::default(),
+        }
     }
 
     /// Makes `step`'s image, or finds that it is up to date.
     ///
     /// # Errors
     /// When the build fails, or the engine does.
-    pub fn make(&self, step: &Step, log: &Utf8Path, sink: &(dyn Fn(&Event) + Sync)) -> Result<Made, NotMade> {
+    pub fn make(
+        &self,
+        step: &Step,
+        log: &Utf8Path,
+        sink: &(dyn Fn(&Event) + Sync),
+    ) -> Result<Made, NotMade> {
         let previous: Vec<Record> = step
             .platforms
             .iter()
             .filter_map(|platform| self.records.read(&step.name(), platform))
             .collect();
-        if step.action == Action::Skip || (step.only_parents && self.parents_are_the_same(step, &previous)) {
+        if step.action == Action::Skip
+            || (step.only_parents && self.parents_are_the_same(step, &previous))
+        {
             return Ok(self.skip(step)?);
         }
         let parents = self.bind_parents(step)?;
@@ -97,7 +113,9 @@ impl<'a> Workshop<'a> {
         if let Some(base) = step.parents.iter().find(|edge| edge.is_base)
             && let Some(digest) = bound.get(&base.parent.to_string())
         {
-            labelled.labels.insert("org.opencontainers.image.base.digest".to_owned(), digest.to_string());
+            labelled
+                .labels
+                .insert("org.opencontainers.image.base.digest".to_owned(), digest.to_string());
         }
         let metadata_file = self.scratch.join(format!("{}.metadata.json", file_name(&step.name())));
         let build = Build {
@@ -110,7 +128,8 @@ impl<'a> Workshop<'a> {
             no_cache: self.no_cache && step.named,
             secrets: &secrets(step),
         };
-        let built = run_build(&build.invocation(), log, sink).map_err(|failure| NotMade::Build(Box::new(failure)))?;
+        let built = run_build(&build.invocation(), log, sink)
+            .map_err(|failure| NotMade::Build(Box::new(failure)))?;
         let image = self.find(&step.local_name())?;
         let mut made = Made {
             built: true,
@@ -121,7 +140,7 @@ impl<'a> Workshop<'a> {
             notes: Vec::new(),
         };
         if (self.unchanged)(step)? {
-            self.record(step, &image.id, bound, built.time.as_secs_f64())?;
+            self.record(step, &image.id, &bound, built.time.as_secs_f64())?;
             self.drop_previous(step, &previous)?;
         } else {
             for platform in &step.platforms {
@@ -145,7 +164,14 @@ impl<'a> Workshop<'a> {
             }
         }
         self.ready(step, &digest);
-        Ok(Made { built: false, digest, bytes: image.size, seconds: None, log: None, notes: Vec::new() })
+        Ok(Made {
+            built: false,
+            digest,
+            bytes: image.size,
+            seconds: None,
+            log: None,
+            notes: Vec::new(),
+        })
     }
 
     fn find(&self, name: &str) -> anyhow::Result<LocalImage> {
@@ -167,14 +193,18 @@ impl<'a> Workshop<'a> {
         let done = self.lock();
         step.parents
             .iter()
-            .filter_map(|edge| Some((edge.parent.to_string(), done.get(&edge.parent)?.digest.clone())))
+            .filter_map(|edge| {
+                Some((edge.parent.to_string(), done.get(&edge.parent)?.digest.clone()))
+            })
             .collect()
     }
 
     /// Whether every build was recorded with the digests that the parents have now.
     fn parents_are_the_same(&self, step: &Step, previous: &[Record]) -> bool {
         let now = self.digests_of_parents(step);
-        step.present.is_some() && !previous.is_empty() && previous.iter().all(|record| record.parents == now)
+        step.present.is_some()
+            && !previous.is_empty()
+            && previous.iter().all(|record| record.parents == now)
     }
 
     fn bind_parents(&self, step: &Step) -> anyhow::Result<BTreeMap<TargetName, Parent>> {
@@ -219,7 +249,7 @@ impl<'a> Workshop<'a> {
         &self,
         step: &Step,
         digest: &Digest,
-        parents: BTreeMap<String, Digest>,
+        parents: &BTreeMap<String, Digest>,
         seconds: f64,
     ) -> anyhow::Result<()> {
         for platform in &step.platforms {
@@ -244,7 +274,8 @@ impl<'a> Workshop<'a> {
 
     /// The target's previous key tag goes, so that old content is not kept for ever.
     fn drop_previous(&self, step: &Step, previous: &[Record]) -> anyhow::Result<()> {
-        let mut names: Vec<&str> = previous.iter().map(|record| record.local_name.as_str()).collect();
+        let mut names: Vec<&str> =
+            previous.iter().map(|record| record.local_name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         for name in names.into_iter().filter(|name| *name != step.local_name()) {
@@ -265,7 +296,9 @@ pub fn secrets(step: &Step) -> BTreeMap<String, String> {
 
 /// A target's name as part of a file's: `id@variant`.
 pub fn file_name(name: &TargetName) -> String {
-    name.variant.as_ref().map_or_else(|| name.id.to_string(), |variant| format!("{}@{variant}", name.id))
+    name.variant
+        .as_ref()
+        .map_or_else(|| name.id.to_string(), |variant| format!("{}@{variant}", name.id))
 }
 
 /// Whether two names of an image mean the same; the engine writes Docker Hub's both with and without the host.

@@ -46,9 +46,13 @@ fn circle(waiting: &BTreeMap<TargetName, Vertex>) -> Mistake {
     }
     let mut names: Vec<String> = path.iter().map(|vertex| vertex.name.to_string()).collect();
     names.extend(path.first().map(|vertex| vertex.name.to_string()));
-    let mistake = Mistake::new(format!("the images need each other in a circle: {}", names.join(" → ")))
-        .mend("one of them must not start from or copy from the next");
-    match path.first().and_then(|vertex| vertex.parents.iter().find(|edge| waiting.contains_key(&edge.parent))) {
+    let mistake =
+        Mistake::new(format!("the images need each other in a circle: {}", names.join(" → ")))
+            .mend("one of them must not start from or copy from the next");
+    match path
+        .first()
+        .and_then(|vertex| vertex.parents.iter().find(|edge| waiting.contains_key(&edge.parent)))
+    {
         Some(edge) => mistake.at(edge.place.clone()),
         None => mistake,
     }

@@ -25,7 +25,9 @@ impl<'a> Owners<'a> {
         for node in nodes {
             let mut repositories: Vec<Repository> =
                 node.target.all_repositories().into_iter().cloned().collect();
-            repositories.extend(prefixes.iter().filter_map(|prefix| repository_of(prefix, &node.target.name).ok()));
+            repositories.extend(
+                prefixes.iter().filter_map(|prefix| repository_of(prefix, &node.target.name).ok()),
+            );
             repositories.sort();
             repositories.dedup();
             for repository in repositories {
@@ -60,49 +62,53 @@ impl<'a> Owners<'a> {
             .collect();
         match candidates.as_slice() {
             [one] => Ok(Owner::Target(one)),
-            [] => Ok(self.nobody(child, reference, owners, named)?),
-            several => match several.iter().filter(|target| target.default).collect::<Vec<_>>().as_slice() {
-                [one] if named => Ok(Owner::Target(one)),
-                _ => Err(ambiguous(image, several)),
-            },
+            [] => Ok(nobody(child, reference, owners, named)),
+            several => {
+                match several.iter().filter(|target| target.default).collect::<Vec<_>>().as_slice()
+                {
+                    [one] if named => Ok(Owner::Target(one)),
+                    _ => Err(ambiguous(image, several)),
+                }
+            }
         }
-    }
-
-    fn nobody(
-        &self,
-        child: &Target,
-        reference: &Reference,
-        owners: &[&Node<'_>],
-        named: bool,
-    ) -> Result<Owner<'a>, Mistake> {
-        let itself = owners.iter().any(|node| node.target.target_name() == child.target_name());
-        let others: Vec<String> = owners
-            .iter()
-            .map(|node| node.target.target_name())
-            .filter(|name| *name != child.target_name())
-            .map(|name| name.to_string())
-            .collect();
-        let note = if others.is_empty() {
-            itself.then(|| format!("{reference} is this image itself, as it was published"))
-        } else if named {
-            Some(format!(
-                "no tag of {} gives {reference}, so it is taken as a deliberate pin; to build on today's, name it under \
-                 [parents]",
-                others.join(" or ")
-            ))
-        } else {
-            Some(format!(
-                "{reference} means no variant of {}, because none is the default one; write `default = true` in one, or \
-                 name it under [parents]",
-                others.join(" or ")
-            ))
-        };
-        Ok(Owner::Nobody { note })
     }
 }
 
+/// Why a repository's owners are not meant.
+fn nobody<'a>(
+    child: &Target,
+    reference: &Reference,
+    owners: &[&Node<'_>],
+    named: bool,
+) -> Owner<'a> {
+    let itself = owners.iter().any(|node| node.target.target_name() == child.target_name());
+    let others: Vec<String> = owners
+        .iter()
+        .map(|node| node.target.target_name())
+        .filter(|name| *name != child.target_name())
+        .map(|name| name.to_string())
+        .collect();
+    let note = if others.is_empty() {
+        itself.then(|| format!("{reference} is this image itself, as it was published"))
+    } else if named {
+        Some(format!(
+            "no tag of {} gives {reference}, so it is taken as a deliberate pin; to build on today's, name it under \
+             [parents]",
+            others.join(" or ")
+        ))
+    } else {
+        Some(format!(
+            "{reference} means no variant of {}, because none is the default one; write `default = true` in one, or \
+             name it under [parents]",
+            others.join(" or ")
+        ))
+    };
+    Owner::Nobody { note }
+}
+
 fn ambiguous(image: &ImageUse, several: &[&Target]) -> Mistake {
-    let names: Vec<String> = several.iter().map(|target| target.target_name().to_string()).collect();
+    let names: Vec<String> =
+        several.iter().map(|target| target.target_name().to_string()).collect();
     Mistake::new(format!("{} could be any of {}", image.reference, names.join(", ")))
         .at(image.place.clone())
         .mend("name the one that is meant under [parents], or give the images different names or tags")

@@ -89,7 +89,9 @@ impl<'a> Contexts<'a> {
             }
         };
         let whole = match &read.reading {
-            Reading::Paths { sources, .. } => sources.iter().any(|source| source == "." || source.is_empty()),
+            Reading::Paths { sources, .. } => {
+                sources.iter().any(|source| source == "." || source.is_empty())
+            }
             Reading::Whole { .. } | Reading::Always { .. } => true,
         };
         if whole && context.as_str().is_empty() {
@@ -112,7 +114,12 @@ impl<'a> Contexts<'a> {
 
 /// `<Dockerfile>.dockerignore` beside the Dockerfile, which wins outright, else the context's own. Named contexts have
 /// only their own.
-fn ignore_file(root: &Utf8Path, context: &Utf8Path, dockerfile: &Utf8Path, named: bool) -> Option<Utf8PathBuf> {
+fn ignore_file(
+    root: &Utf8Path,
+    context: &Utf8Path,
+    dockerfile: &Utf8Path,
+    named: bool,
+) -> Option<Utf8PathBuf> {
     let beside = Utf8PathBuf::from(format!("{dockerfile}.dockerignore"));
     let own = context.join(".dockerignore");
     let candidates = if named { vec![own] } else { vec![beside, own] };
@@ -121,7 +128,8 @@ fn ignore_file(root: &Utf8Path, context: &Utf8Path, dockerfile: &Utf8Path, named
 
 fn load_ignore(root: &Utf8Path, file: Option<&Utf8Path>) -> anyhow::Result<Ignore> {
     let Some(file) = file else { return Ok(Ignore::default()) };
-    let text = fs::read_to_string(root.join(file)).with_context(|| format!("failed to read {file}"))?;
+    let text =
+        fs::read_to_string(root.join(file)).with_context(|| format!("failed to read {file}"))?;
     Ignore::parse(&text).map_err(|wrong| {
         let mistake = |bad: BadPattern| Mistake::new(bad.why).at(Place::new(file, bad.line, 1));
         wrong.into_iter().map(mistake).collect::<Mistakes>().into()
@@ -135,23 +143,29 @@ fn refuse_own_output(
     ignore_file: Option<&Utf8Path>,
     read: &ContextRead,
 ) -> anyhow::Result<()> {
-    let taken: Vec<&str> = [".git", "target"].into_iter().filter(|path| !tree.ignores(path)).collect();
+    let taken: Vec<&str> =
+        [".git", "target"].into_iter().filter(|path| !tree.ignores(path)).collect();
     if taken.is_empty() {
         return Ok(());
     }
     let lines = taken.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" and ");
-    let file = ignore_file.map_or_else(|| format!("{dockerfile}.dockerignore"), |file| shown(file));
-    Err(Mistake::new(format!("{} takes {lines} of the workspace into the build context", read.instruction))
-        .at(Place::new(dockerfile, read.line, 1))
-        .mend(format!("add the lines {lines} to {file}"))
-        .into_error())
+    let file = ignore_file.map_or_else(|| format!("{dockerfile}.dockerignore"), shown);
+    Err(Mistake::new(format!(
+        "{} takes {lines} of the workspace into the build context",
+        read.instruction
+    ))
+    .at(Place::new(dockerfile, read.line, 1))
+    .mend(format!("add the lines {lines} to {file}"))
+    .into_error())
 }
 
 fn manifest(root: &Utf8Path, entries: &[Entry], index: &Index) -> anyhow::Result<Manifest> {
     let contents = entries
         .par_iter()
         .map(|entry| match &entry.kind {
-            Kind::File(stat) => index.hash(&root.join(&entry.path), stat).map(|hash| format!("sha256:{}", hex(&hash))),
+            Kind::File(stat) => index
+                .hash(&root.join(&entry.path), stat)
+                .map(|hash| format!("sha256:{}", hex(&hash))),
             Kind::Symlink(target) => Ok(format!("-> {target}")),
             Kind::Folder => Ok("folder".to_owned()),
             Kind::Other => Ok("other".to_owned()),

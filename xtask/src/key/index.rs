@@ -29,7 +29,8 @@ impl Stat {
     #[cfg(unix)]
     pub(super) fn of(metadata: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
-        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        let nanoseconds =
+            |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         Self {
             size: metadata.len(),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
@@ -118,7 +119,10 @@ impl Index {
             for (path, (stat, hash)) in &self.known {
                 let Stat { size, modified, changed, inode, device } = stat;
                 let hash = hex(hash);
-                bytes.write_all(format!("{size} {modified} {changed} {inode} {device} {hash} {path}\0").as_bytes())?;
+                bytes.write_all(
+                    format!("{size} {modified} {changed} {inode} {device} {hash} {path}\0")
+                        .as_bytes(),
+                )?;
             }
             let folder = self.file.parent().unwrap_or(Utf8Path::new("."));
             fs::create_dir_all(folder)?;

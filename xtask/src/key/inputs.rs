@@ -16,7 +16,9 @@ use crate::tags::{self, Stamps};
 use crate::workspace::{ContextSource, Target, TargetName, Workspace};
 
 /// A SHA-256 over everything that can change what a build makes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Key(Digest);
 
@@ -94,8 +96,10 @@ impl Keys {
     pub fn over(&self, name: &TargetName, platforms: &[Platform]) -> Option<Key> {
         let mut sorted: Vec<&Platform> = platforms.iter().collect();
         sorted.sort();
-        let keys: Option<Vec<_>> =
-            sorted.into_iter().map(|platform| Some((platform, &self.get(name, platform)?.key))).collect();
+        let keys: Option<Vec<_>> = sorted
+            .into_iter()
+            .map(|platform| Some((platform, &self.get(name, platform)?.key)))
+            .collect();
         keys.map(Key::over)
     }
 }
@@ -157,15 +161,19 @@ fn of_platform(
     inputs.insert("image".to_owned(), vertex.name.to_string());
     inputs.insert("platform".to_owned(), platform.to_string());
     if let Some(text) = sources.workspace.dockerfiles.get(&target.dockerfile.value) {
-        inputs.insert("dockerfile".to_owned(), format!("sha256:{}", hex(&Sha256::digest(text).into())));
+        inputs.insert(
+            "dockerfile".to_owned(),
+            format!("sha256:{}", hex(&Sha256::digest(text).into())),
+        );
     }
     add_settings(&mut inputs, target);
     let resolved = &vertex.platforms[platform];
     for (name, value) in &node.args {
-        let value = match stamped(target, name) {
-            // Nothing but a label sees it, so it is provenance and no input.
-            true if resolved.only_labels_see(name).is_ok() => "a stamp that only labels see",
-            _ => value,
+        // Nothing but a label sees such a stamp, so it is provenance and no input.
+        let value = if stamped(target, name) && resolved.only_labels_see(name).is_ok() {
+            "a stamp that only labels see"
+        } else {
+            value
         };
         inputs.insert(format!("argument {name}"), value.to_owned());
     }
@@ -178,7 +186,10 @@ fn of_platform(
     let mut manifests = BTreeMap::new();
     for read in &resolved.reads {
         if let Reading::Always { why } = &read.reading {
-            always.push(format!("{why} ({}, {}:{})", read.instruction, target.dockerfile.value, read.line));
+            always.push(format!(
+                "{why} ({}, {}:{})",
+                read.instruction, target.dockerfile.value, read.line
+            ));
             continue;
         }
         let folder = match &read.context {
@@ -254,7 +265,10 @@ fn add_parents(inputs: &mut Inputs, vertex: &Vertex, platform: &Platform, keys: 
                 Binding::Context(name) | Binding::Argument(name) => name.as_str(),
                 Binding::Impossible => "",
             };
-            inputs.insert(format!("parent {} {parent_platform} as {by}", edge.parent), parent.key.to_string());
+            inputs.insert(
+                format!("parent {} {parent_platform} as {by}", edge.parent),
+                parent.key.to_string(),
+            );
         }
     }
 }

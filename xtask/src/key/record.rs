@@ -67,7 +67,12 @@ impl Records {
     ///
     /// # Errors
     /// When the file cannot be written: the image is built, and will be built again.
-    pub fn write(&self, name: &TargetName, platform: &Platform, record: &Record) -> anyhow::Result<()> {
+    pub fn write(
+        &self,
+        name: &TargetName,
+        platform: &Platform,
+        record: &Record,
+    ) -> anyhow::Result<()> {
         let file = self.file(name, platform);
         let folder = file.parent().unwrap_or(&self.folder);
         let write = || -> std::io::Result<()> {

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use super::tree::{Entry, Kind, Tree};
 
 /// What the sources of one `COPY`, `ADD` or bind mount take from `tree`: wider where it cannot be told exactly.
-pub(super) fn entries(tree: &mut Tree, sources: &[String], parents: bool) -> anyhow::Result<Arc<Vec<Entry>>> {
+pub(super) fn entries(
+    tree: &mut Tree,
+    sources: &[String],
+    parents: bool,
+) -> anyhow::Result<Arc<Vec<Entry>>> {
     if let [one] = sources
         && !parents
         && !has_wildcard(one)
@@ -15,7 +19,11 @@ pub(super) fn entries(tree: &mut Tree, sources: &[String], parents: bool) -> any
     }
     let mut all: BTreeMap<String, Entry> = BTreeMap::new();
     for source in sources {
-        let found = if has_wildcard(source) { matching(tree, source, parents)? } else { literal(tree, source)? };
+        let found = if has_wildcard(source) {
+            matching(tree, source, parents)?
+        } else {
+            literal(tree, source)?
+        };
         for entry in found.iter() {
             all.entry(entry.path.clone()).or_insert_with(|| entry.clone());
         }
@@ -67,13 +75,15 @@ fn matching(tree: &mut Tree, pattern: &str, parents: bool) -> anyhow::Result<Arc
     let mut found = Vec::new();
     let mut under: Option<&str> = None;
     for entry in candidates.iter() {
-        if under.is_some_and(|folder| entry.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))) {
+        if under.is_some_and(|folder| {
+            entry.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        }) {
             found.push(entry.clone());
             continue;
         }
         let parts: Vec<&str> = entry.path.split('/').collect();
-        let matched =
-            parts.len() == pattern.len() && parts.iter().zip(&pattern).all(|(part, p)| go_match(p, part));
+        let matched = parts.len() == pattern.len()
+            && parts.iter().zip(&pattern).all(|(part, p)| go_match(p, part));
         if !matched {
             continue;
         }
@@ -85,8 +95,11 @@ fn matching(tree: &mut Tree, pattern: &str, parents: bool) -> anyhow::Result<Arc
         found.push(entry.clone());
     }
     // A folder's content sorts after siblings such as `a-b` (`-` is before `/`): take what the loop passed over.
-    let folders: Vec<String> =
-        found.iter().filter(|entry| entry.kind == Kind::Folder).map(|entry| format!("{}/", entry.path)).collect();
+    let folders: Vec<String> = found
+        .iter()
+        .filter(|entry| entry.kind == Kind::Folder)
+        .map(|entry| format!("{}/", entry.path))
+        .collect();
     for entry in candidates.iter() {
         if folders.iter().any(|folder| entry.path.starts_with(folder)) {
             found.push(entry.clone());
@@ -118,7 +131,9 @@ fn matches(pattern: &[char], name: &[char]) -> bool {
             Some((hit, rest)) => hit && matches(rest, &name[1..]),
             None => true,
         },
-        Some('\\') if pattern.len() > 1 => name.first() == Some(&pattern[1]) && matches(&pattern[2..], &name[1..]),
+        Some('\\') if pattern.len() > 1 => {
+            name.first() == Some(&pattern[1]) && matches(&pattern[2..], &name[1..])
+        }
         Some('\\') => true,
         Some(c) => name.first() == Some(c) && matches(&pattern[1..], &name[1..]),
     }

@@ -90,7 +90,12 @@ impl Tree {
     }
 
     /// Adds `path` and what is below it.
-    fn add(&self, path: &str, metadata: &fs::Metadata, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
+    fn add(
+        &self,
+        path: &str,
+        metadata: &fs::Metadata,
+        entries: &mut Vec<Entry>,
+    ) -> anyhow::Result<()> {
         let ignored = self.ignore.matches(path);
         let kind = metadata.file_type();
         if kind.is_dir() {
@@ -98,7 +103,11 @@ impl Tree {
                 return Ok(());
             }
             if !ignored {
-                entries.push(Entry { path: path.to_owned(), kind: Kind::Folder, mode: mode_of(metadata) });
+                entries.push(Entry {
+                    path: path.to_owned(),
+                    kind: Kind::Folder,
+                    mode: mode_of(metadata),
+                });
             }
             return self.walk_folder(path, entries);
         }
@@ -107,7 +116,8 @@ impl Tree {
         }
         let file = self.root.join(path);
         let kind = if kind.is_symlink() {
-            let target = fs::read_link(&file).with_context(|| format!("failed to read the link {file}"))?;
+            let target =
+                fs::read_link(&file).with_context(|| format!("failed to read the link {file}"))?;
             Kind::Symlink(target.to_string_lossy().into_owned())
         } else if kind.is_file() {
             Kind::File(Stat::of(metadata))
@@ -126,8 +136,8 @@ impl Tree {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 anyhow::bail!(
-                    "failed to read {folder}: the name {name:?} is not UTF-8; rename it, or keep it out with the ignore \
-                     file"
+                    "failed to read {folder}: the name {} is not UTF-8; rename it, or keep it out with the ignore file",
+                    name.display()
                 );
             };
             let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
@@ -144,7 +154,10 @@ fn look_at(path: &Utf8Path) -> anyhow::Result<Option<fs::Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error)
-            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
         {
             Ok(None)
         }

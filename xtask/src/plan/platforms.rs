@@ -35,12 +35,17 @@ pub fn platforms(
             Wanted::Native(native) if target.platforms.contains(native) => vec![native.clone()],
             Wanted::Native(_) => target.platforms.first().cloned().into_iter().collect(),
             Wanted::These(asked) => {
-                for platform in asked.iter().filter(|platform| !target.platforms.contains(platform)) {
-                    let made: Vec<String> = target.platforms.iter().map(ToString::to_string).collect();
+                for platform in asked.iter().filter(|platform| !target.platforms.contains(platform))
+                {
+                    let made: Vec<String> =
+                        target.platforms.iter().map(ToString::to_string).collect();
                     mistakes.push(
-                        Mistake::new(format!("{name} is not made for {platform}, only for {}", made.join(", ")))
-                            .at(target.place.clone())
-                            .mend("add it to `platforms`, or ask for another --platform"),
+                        Mistake::new(format!(
+                            "{name} is not made for {platform}, only for {}",
+                            made.join(", ")
+                        ))
+                        .at(target.place.clone())
+                        .mend("add it to `platforms`, or ask for another --platform"),
                     );
                 }
                 asked.clone()
@@ -53,9 +58,16 @@ pub fn platforms(
     for vertex in graph.vertices.iter().rev() {
         let Some(own) = chosen.get(&vertex.name).cloned() else { continue };
         for edge in &vertex.parents {
-            let needed = edge.platforms.iter().filter(|(child, _)| own.contains(child)).map(|(_, parent)| parent);
+            let needed = edge
+                .platforms
+                .iter()
+                .filter(|(child, _)| own.contains(child))
+                .map(|(_, parent)| parent);
             chosen.entry(edge.parent.clone()).or_default().extend(needed.cloned());
         }
     }
-    Ok(chosen.into_iter().map(|(name, platforms)| (name, platforms.into_iter().collect())).collect())
+    Ok(chosen
+        .into_iter()
+        .map(|(name, platforms)| (name, platforms.into_iter().collect()))
+        .collect())
 }

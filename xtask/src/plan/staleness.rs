@@ -32,7 +32,7 @@ pub fn decide(plan: &mut Plan, known: &BTreeMap<TargetName, Known>, force: Optio
             step.only_parents = !reasons.is_empty();
         }
         step.last_seconds = known.records.values().map(|record| record.seconds).reduce(f64::max);
-        step.present = known.present.clone();
+        step.present.clone_from(&known.present);
         step.action = if reasons.is_empty() { Action::Skip } else { Action::Build };
         step.reasons = reasons;
         actions.insert(step.name(), (step.action, known.present.clone()));
@@ -54,7 +54,10 @@ fn reasons_of(step: &Step, known: &Known) -> Vec<String> {
             Some(record) => match &known.present {
                 None => reasons.push(format!("the image is gone from the engine{on}")),
                 Some(present) if *present != record.digest => {
-                    reasons.push(format!("another image has taken the name {}{on}", step.local_name()));
+                    reasons.push(format!(
+                        "another image has taken the name {}{on}",
+                        step.local_name()
+                    ));
                 }
                 Some(_) => {}
             },
@@ -72,7 +75,8 @@ fn reasons_of_parents(
     let mut reasons = Vec::new();
     for edge in &step.parents {
         let Some((action, present)) = actions.get(&edge.parent) else { continue };
-        let bound = known.records.values().map(|record| record.parents.get(&edge.parent.to_string()));
+        let bound =
+            known.records.values().map(|record| record.parents.get(&edge.parent.to_string()));
         let reason = if *action == Action::Build {
             Some(format!("{} is built again", edge.parent))
         } else if bound.into_iter().any(|bound| bound != present.as_ref()) {
@@ -95,7 +99,12 @@ pub(super) fn changes(before: &Inputs, now: &Inputs) -> Vec<String> {
             None => changes.push(format!("new: {}", shown(name))),
         }
     }
-    changes.extend(before.keys().filter(|name| !now.contains_key(*name)).map(|name| format!("gone: {}", shown(name))));
+    changes.extend(
+        before
+            .keys()
+            .filter(|name| !now.contains_key(*name))
+            .map(|name| format!("gone: {}", shown(name))),
+    );
     if changes.is_empty() {
         changes.push("the record was written by another version of Dockyard".to_owned());
     }

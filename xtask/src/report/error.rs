@@ -13,7 +13,11 @@ pub fn error(error: &anyhow::Error) {
             anstream::eprintln!("{red}error{red:#}: {mistake}");
         }
     } else if let Some(not_found) = error.downcast_ref::<NotFound>() {
-        anstream::eprintln!("{red}error{red:#}: {}\n  mend: {}", not_found.what(), not_found.mend());
+        anstream::eprintln!(
+            "{red}error{red:#}: {}\n  mend: {}",
+            not_found.what(),
+            not_found.mend()
+        );
     } else {
         anstream::eprintln!("{red}error{red:#}: {error:#}");
     }

@@ -63,7 +63,8 @@ pub fn mermaid(graph: &Graph) -> String {
     for arrow in Arrows::of(graph).nodes {
         let (open, close) = if arrow.external { ("([\"", "\"])") } else { ("[\"", "\"]") };
         // Writing to a `String` cannot fail, here and below.
-        let _written = writeln!(text, "    {}{open}{}{close}", arrow.id, arrow.label.replace('"', "#quot;"));
+        let _written =
+            writeln!(text, "    {}{open}{}{close}", arrow.id, arrow.label.replace('"', "#quot;"));
     }
     for (from, to, via) in Arrows::of(graph).edges {
         let _written = match via {
@@ -84,7 +85,9 @@ pub fn dot(graph: &Graph) -> String {
         let _written = writeln!(text, "    {} [label = \"{label}\"{style}];", node.id);
     }
     for (from, to, via) in &arrows.edges {
-        let label = via.as_ref().map_or_else(String::new, |via| format!(" [style = dashed, label = \"{via}\"]"));
+        let label = via
+            .as_ref()
+            .map_or_else(String::new, |via| format!(" [style = dashed, label = \"{via}\"]"));
         let _written = writeln!(text, "    {from} -> {to}{label};");
     }
     text.push_str("}\n");
@@ -116,8 +119,11 @@ impl Arrows {
             .iter()
             .flat_map(|vertex| vertex.external.iter().map(|base| base.reference.familiar()))
             .collect();
-        let base_ids: BTreeMap<String, String> =
-            bases.into_iter().enumerate().map(|(index, base)| (base, format!("base{index}"))).collect();
+        let base_ids: BTreeMap<String, String> = bases
+            .into_iter()
+            .enumerate()
+            .map(|(index, base)| (base, format!("base{index}")))
+            .collect();
         let external = base_ids.iter().map(|(label, id)| ArrowNode {
             id: id.clone(),
             label: label.clone(),
@@ -135,7 +141,11 @@ impl Arrows {
                 (via != crate::dockerfile::Via::From).then(|| via.to_string())
             };
             for base in &vertex.external {
-                edges.push((base_ids[&base.reference.familiar()].clone(), to.clone(), how(base.via)));
+                edges.push((
+                    base_ids[&base.reference.familiar()].clone(),
+                    to.clone(),
+                    how(base.via),
+                ));
             }
             for edge in &vertex.parents {
                 edges.push((ids[&edge.parent.to_string()].clone(), to.clone(), how(edge.via)));

@@ -138,8 +138,17 @@ impl StepJson {
             external: step.external.iter().map(ExternalJson::new).collect(),
             inputs: InputsJson { files, bytes },
             key: step.key.to_string(),
-            keys: step.keys.iter().map(|(platform, key)| (platform.to_string(), key.key.to_string())).collect(),
-            tags: step.tags.iter().filter_map(|wanted| wanted.tag.as_ref()).map(ToString::to_string).collect(),
+            keys: step
+                .keys
+                .iter()
+                .map(|(platform, key)| (platform.to_string(), key.key.to_string()))
+                .collect(),
+            tags: step
+                .tags
+                .iter()
+                .filter_map(|wanted| wanted.tag.as_ref())
+                .map(ToString::to_string)
+                .collect(),
             action: step.action,
             reasons: step.reasons.clone(),
             last_seconds: step.last_seconds,
@@ -162,7 +171,8 @@ impl ParentJson {
 
 impl ExternalJson {
     fn new(external: &External) -> Self {
-        let mut platforms: Vec<String> = external.platforms.iter().map(|(_, base)| base.to_string()).collect();
+        let mut platforms: Vec<String> =
+            external.platforms.iter().map(|(_, base)| base.to_string()).collect();
         platforms.sort();
         platforms.dedup();
         Self {

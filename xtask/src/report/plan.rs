@@ -9,7 +9,8 @@ use crate::plan::{Action, Plan};
 /// One line a target, its reasons below, then the notes and a sum.
 pub fn plan(plan: &Plan) -> String {
     let mut text = String::new();
-    let width = plan.steps.iter().map(|step| step.name().to_string().chars().count()).max().unwrap_or(0);
+    let width =
+        plan.steps.iter().map(|step| step.name().to_string().chars().count()).max().unwrap_or(0);
     for step in &plan.steps {
         let word = match step.action {
             Action::Build => "build",
@@ -17,12 +18,12 @@ pub fn plan(plan: &Plan) -> String {
             Action::Blocked => "blocked",
         };
         let name = step.name().to_string();
-        let last = step
-            .last_seconds
-            .filter(|_| step.action == Action::Build)
-            .map_or_else(String::new, |seconds| {
+        let last = step.last_seconds.filter(|_| step.action == Action::Build).map_or_else(
+            String::new,
+            |seconds| {
                 format!(" (took {} last time)", human::seconds(Duration::from_secs_f64(seconds)))
-            });
+            },
+        );
         let first = step.reasons.first().map_or("up to date", String::as_str);
         // Writing to a `String` cannot fail, here and below.
         let _written = writeln!(text, "{word} {name:width$}  {first}{last}");
@@ -30,10 +31,12 @@ pub fn plan(plan: &Plan) -> String {
             let _written = writeln!(text, "      {:width$}  {reason}", "");
         }
         if step.reasons.len() > 5 {
-            let _written = writeln!(text, "      {:width$}  and {} more", "", step.reasons.len() - 5);
+            let _written =
+                writeln!(text, "      {:width$}  and {} more", "", step.reasons.len() - 5);
         }
         for note in step.external.iter().filter_map(|base| Some((base, base.note.as_ref()?))) {
-            let _written = writeln!(text, "      {:width$}  note: {} ({})", "", note.1, note.0.place);
+            let _written =
+                writeln!(text, "      {:width$}  note: {} ({})", "", note.1, note.0.place);
         }
     }
     let build = plan.steps.iter().filter(|step| step.action == Action::Build).count();
@@ -48,6 +51,7 @@ pub fn plan(plan: &Plan) -> String {
     } else {
         String::new()
     };
-    let _written = writeln!(text, "{build} to build, {} up to date{time}", plan.steps.len() - build);
+    let _written =
+        writeln!(text, "{build} to build, {} up to date{time}", plan.steps.len() - build);
     text
 }

@@ -17,7 +17,8 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [Self; 5] = [Self::Built, Self::Skipped, Self::Failed, Self::Blocked, Self::NotBuilt];
+    pub const ALL: [Self; 5] =
+        [Self::Built, Self::Skipped, Self::Failed, Self::Blocked, Self::NotBuilt];
 
     pub const fn as_str(self) -> &'static str {
         match self {

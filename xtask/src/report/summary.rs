@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::Status;
 use super::{Align, Table, human};
 use crate::execute::Outcome;
 use crate::execute::target::{Made, NotMade};
 use crate::plan::Plan;
-use super::Status;
 
 /// One row a target, and a sum.
 pub fn summary(plan: &Plan, outcomes: &[Outcome<Made, NotMade>], time: Duration) -> String {
@@ -35,7 +35,8 @@ pub fn summary(plan: &Plan, outcomes: &[Outcome<Made, NotMade>], time: Duration)
             made.map_or_else(String::new, |made| made.digest.hex()[..12].to_owned()),
         ]);
     }
-    let count = |wanted: Status| outcomes.iter().filter(|outcome| status(outcome) == wanted).count();
+    let count =
+        |wanted: Status| outcomes.iter().filter(|outcome| status(outcome) == wanted).count();
     let counts: Vec<String> = Status::ALL
         .into_iter()
         .filter(|&wanted| count(wanted) > 0)

@@ -23,7 +23,8 @@ pub struct Table {
 
 impl Table {
     pub fn new<T: Into<String>>(titles: impl IntoIterator<Item = (T, Align)>) -> Self {
-        let (titles, aligns) = titles.into_iter().map(|(title, align)| (title.into(), align)).unzip();
+        let (titles, aligns) =
+            titles.into_iter().map(|(title, align)| (title.into(), align)).unzip();
         Self { aligns, rows: vec![titles] }
     }
 
@@ -43,7 +44,8 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| self.rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0);
+        let width =
+            |column: usize| self.rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
         for row in &self.rows {
             let mut line = String::new();
@@ -69,7 +71,8 @@ mod tests {
 
     #[test]
     fn aligns_by_columns_of_the_terminal() {
-        let mut table = Table::new([("image", Align::Left), ("time", Align::Right), ("digest", Align::Left)]);
+        let mut table =
+            Table::new([("image", Align::Left), ("time", Align::Right), ("digest", Align::Left)]);
         assert!(table.is_empty());
         table.row(["base", "94.1 s", "3f2a"]);
         table.row(["日本", "1 min 40 s"]);

@@ -36,9 +36,9 @@ impl Missing {
     pub fn into_mistake(self) -> Mistake {
         match self {
             Self::Mistake(mistake) => mistake,
-            Self::Observed(fact) => {
-                Mistake::new(format!("`{fact}` is read from the built image and can only serve tags"))
-            }
+            Self::Observed(fact) => Mistake::new(format!(
+                "`{fact}` is read from the built image and can only serve tags"
+            )),
         }
     }
 }

@@ -267,7 +267,7 @@ fn read_text(root: &Utf8Path, file: &Utf8Path) -> Result<String, String> {
         fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", shown(file)))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(&error.as_bytes()[..valid]).split('\n').count();
         format!("{} is not UTF-8 (line {line})", shown(file))
     })
 }

@@ -6,7 +6,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 ///
 /// # Errors
 /// A sentence, when the path leaves the workspace.
-pub fn below_root(folder: &Utf8Path, text: &str) -> Result<Utf8PathBuf, String> {
+pub(super) fn below_root(folder: &Utf8Path, text: &str) -> Result<Utf8PathBuf, String> {
     let written = match text.strip_prefix('/') {
         Some(rest) => Utf8PathBuf::from(rest.trim_start_matches('/')),
         None => folder.join(text),

@@ -57,8 +57,10 @@ impl Lines {
     fn cut(&mut self, emit: &mut dyn FnMut(f64, String)) {
         while self.partial.len() >= LONGEST {
             // Not inside a UTF-8 character.
-            let is_inside = |index: &usize| self.partial.get(*index).is_some_and(|byte| byte & 0xC0 == 0x80);
-            let end = (LONGEST - 3..=LONGEST).rev().find(|index| !is_inside(index)).unwrap_or(LONGEST);
+            let is_inside =
+                |index: &usize| self.partial.get(*index).is_some_and(|byte| byte & 0xC0 == 0x80);
+            let end =
+                (LONGEST - 3..=LONGEST).rev().find(|index| !is_inside(index)).unwrap_or(LONGEST);
             let rest = self.partial.split_off(end);
             emit(self.seconds, printable(&self.partial));
             self.partial = rest;
@@ -113,7 +115,11 @@ mod tests {
     fn every_split_gives_the_same_lines() {
         let text = "é\r\nzwei\n\u{1f433}\rlast".as_bytes();
         for cut in 0..=text.len() {
-            assert_eq!(lines(&[&text[..cut], &text[cut..]]), ["é", "zwei", "\u{1f433}", "last"], "{cut}");
+            assert_eq!(
+                lines(&[&text[..cut], &text[cut..]]),
+                ["é", "zwei", "\u{1f433}", "last"],
+                "{cut}"
+            );
         }
     }
 

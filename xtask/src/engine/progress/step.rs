@@ -45,7 +45,12 @@ mod tests {
             ("[stage-0 2/3] RUN make", Some((2, 3)), Some("RUN make"), true),
             ("[ 2/10] COPY a b", Some((2, 10)), Some("COPY a b"), true),
             ("[linux/amd64->arm64 build 4/4] RUN x", Some((4, 4)), Some("RUN x"), true),
-            ("[1/2] FROM docker.io/library/debian", Some((1, 2)), Some("FROM docker.io/library/debian"), false),
+            (
+                "[1/2] FROM docker.io/library/debian",
+                Some((1, 2)),
+                Some("FROM docker.io/library/debian"),
+                false,
+            ),
             ("[internal] load .dockerignore", None, None, false),
             ("[linux/amd64 internal] load metadata for x", None, None, false),
             ("[auth] library/debian:pull token", None, None, false),

@@ -132,7 +132,10 @@ impl Stream {
     /// The first `end` bytes are a line of text, but for a value at its end.
     fn text_line(&mut self, end: usize) {
         let line = self.take(end);
-        let value = KEYS.iter().filter_map(|key| line.windows(key.len()).position(|window| window == *key)).min();
+        let value = KEYS
+            .iter()
+            .filter_map(|key| line.windows(key.len()).position(|window| window == *key))
+            .min();
         let found = value.and_then(|start| Some((start, update(line[start..].trim_ascii_end())?)));
         let text = printable(found.as_ref().map_or(&line[..], |(start, _)| &line[..*start]));
         // A line break behind a value is no line.

@@ -18,7 +18,9 @@ fn show(event: &Event) -> String {
             let how = error.as_deref().unwrap_or(if *cached { "cached" } else { "done" });
             format!("#{} {how} {seconds:.1}", step.number)
         }
-        Event::Log { step, output, seconds, text } => format!("#{} {output:?} {seconds:.1} {text}", step.number),
+        Event::Log { step, output, seconds, text } => {
+            format!("#{} {output:?} {seconds:.1} {text}", step.number)
+        }
         Event::Warning(warning) => format!("{warning:?}"),
         Event::Transfer { step, id, current, total, done } => {
             format!("#{} {id} {current}/{total:?} {done}", step.number)
@@ -35,22 +37,36 @@ fn vertex(digest: &str, name: &str, times: &str) -> String {
 fn a_step_from_start_to_end() {
     let start = r#","started":"2026-11-21T01:00:00.5Z""#;
     let end = r#","started":"2026-11-21T01:00:00.5Z","completed":"2026-11-21T01:00:02Z""#;
-    let again = r#","started":"2026-11-21T01:00:03Z","completed":"2026-11-21T01:00:04Z","cached":true"#;
+    let again =
+        r#","started":"2026-11-21T01:00:03Z","completed":"2026-11-21T01:00:04Z","cached":true"#;
     let failed = r#","started":"2026-11-21T01:00:00Z","completed":"2026-11-21T01:00:01Z","error":"exit code: 3""#;
     let log = |stream: u8, data: &str| {
-        format!(r#"{{"logs":[{{"vertex":"a","stream":{stream},"data":"{data}","timestamp":"2026-11-21T01:00:01.5Z"}}]}}"#)
+        format!(
+            r#"{{"logs":[{{"vertex":"a","stream":{stream},"data":"{data}","timestamp":"2026-11-21T01:00:01.5Z"}}]}}"#
+        )
     };
     for (chunks, expected) in [
         // Announced, and nothing more: it was not needed.
         (vec![vertex("a", "A", "")], &[][..]),
         (
-            vec![vertex("a", "A", ""), vertex("a", "A", start), vertex("a", "A", start), vertex("a", "A", end)],
+            vec![
+                vertex("a", "A", ""),
+                vertex("a", "A", start),
+                vertex("a", "A", start),
+                vertex("a", "A", end),
+            ],
             &["#1 A", "#1 done 1.5"],
         ),
         // The end is told twice.
         (vec![vertex("a", "A", end), vertex("a", "A", end)], &["#1 A", "#1 done 1.5"]),
-        (vec![vertex("a", "A", end), vertex("a", "A", again)], &["#1 A", "#1 done 1.5", "#1 A", "#1 cached 2.5"]),
-        (vec![vertex("b", "B", start), vertex("a", "A", failed)], &["#1 B", "#2 A", "#2 exit code: 3 1.0"]),
+        (
+            vec![vertex("a", "A", end), vertex("a", "A", again)],
+            &["#1 A", "#1 done 1.5", "#1 A", "#1 cached 2.5"],
+        ),
+        (
+            vec![vertex("b", "B", start), vertex("a", "A", failed)],
+            &["#1 B", "#2 A", "#2 exit code: 3 1.0"],
+        ),
         // é over two logs, stderr between them, the last line without an end.
         (
             vec![
@@ -65,7 +81,10 @@ fn a_step_from_start_to_end() {
         // A log of a step that was never named, and without base64.
         (vec![log(1, "not base64!")], &["#1 Stdout 0.0 not base64!"]),
         // The stream ends in the middle.
-        (vec![vertex("a", "A", start), log(1, "Yg=="), "{\"vert".to_owned()], &["#1 A", "text {\"vert", "#1 Stdout 1.0 b"]),
+        (
+            vec![vertex("a", "A", start), log(1, "Yg=="), "{\"vert".to_owned()],
+            &["#1 A", "text {\"vert", "#1 Stdout 1.0 b"],
+        ),
     ] {
         let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
         assert_eq!(events(&chunks), expected, "{chunks:?}");

@@ -15,7 +15,10 @@ pub(super) struct Update {
 impl Update {
     /// An object with none of these keys is something else's.
     pub(super) fn is_empty(&self) -> bool {
-        self.vertexes.is_none() && self.statuses.is_none() && self.logs.is_none() && self.warnings.is_none()
+        self.vertexes.is_none()
+            && self.statuses.is_none()
+            && self.logs.is_none()
+            && self.warnings.is_none()
     }
 }
 
