@@ -17,6 +17,44 @@ pub(crate) struct Case {
     pub(crate) target: Option<String>,
 }
 
+/// Lines of `.dockerignore`, for the names that `tests/buildkit_reader.rs` gives files.
+pub(crate) fn ignore(seed: u64) -> String {
+    let mut random = Random::new(seed + 7);
+    let mut text = String::new();
+    for _ in 0..1 + random.below(5) {
+        text.push_str(random.of(&["", "", "", "!", "!", "/", "! ", " ", "./", "!/"]));
+        for part in 0..1 + random.below(3) {
+            if part > 0 {
+                text.push('/');
+            }
+            for _ in 0..1 + random.below(2) {
+                text.push_str(random.of(&[
+                    "a", "b", "ab", "a", "b", "*", "?", "**", "[ab]", "[^a]", "\\a", "a.b", ".", "..", "[a-c]", "é", "x^", "[[]x]",
+                    "\\[x\\]", "*", "+", "[x", "a", "b c", "\\w", "^", "[!a]", "[*]",
+                ]));
+            }
+        }
+        text.push_str(random.of(&["\n", "\n", "/\n", " \n", "\r\n", "\n#a\n\n", "/**\n", "/*\n"]));
+    }
+    text
+}
+
+/// A text with variables in it, for the key of a label.
+pub(crate) fn expression(seed: u64) -> String {
+    let mut random = Random::new(seed + 99);
+    let mut text = String::new();
+    for _ in 0..1 + random.below(4) {
+        text.push_str(random.of(&[
+            "a", "$X", "${X}", "${U:-${X}}", "'q$X'", "\"d$X\"", "\\$X", "\\\\", "${P#*/}", "${P##*/}", "${P%/*}", "${P%%.*}", "${P%%?}",
+            "${P//a/b}", "${P/\\//-}", "${P//\\//$X}", "${E:-d}", "${E-d}", "${E:+d}", "${E+d}", "${X+${P}}", "\"${U:-'x'}\"", "${U:-\"y\"}",
+            "$1", "$$", "$-", "$X$P", "${X#?}", "${X%c*}", "${P//[/x}", "${X/b/\"z\"}", "${P/*b/}", "${P//?/.}", "${X//\\\\/y}", "é", "${X:?e}",
+            "\"a\\\"b\"", "\"a\\c\"", "${E:-\\}}", "${P#a?b}", "${P%.[g]z}", "${X//b/$0}", "${X//b/\\$0}", "${X//}", "${U?x}", "$\\X", "'",
+            "${P#\\*}", "${P/./\\/}", "<<E", "${X//b/'$0$0'}",
+        ]));
+    }
+    text
+}
+
 const STAGES: &[&str] = &["s0", "s1", "S1", "s2", "build-x", "s3", "Final"];
 
 pub(crate) fn case(seed: u64) -> Case {
@@ -33,7 +71,8 @@ pub(crate) fn case(seed: u64) -> Case {
     for stage in 0..stages {
         make.stage(stage);
     }
-    let target = make.random.once_in(3).then(|| (*make.random.of(STAGES)).to_owned());
+    make.stage = stages;
+    let target = make.random.once_in(3).then(|| make.earlier().to_owned());
     let mut args = Vec::new();
     for (name, value) in [("A", "dyr0"), ("B", "v2"), ("C", "1"), ("E", "")] {
         if make.random.once_in(2) {
@@ -110,7 +149,7 @@ impl Make {
         from.push(' ');
         let base = match self.random.below(8) {
             0..=2 => self.random.of(POOL),
-            3 | 4 if index > 0 => &self.earlier().to_lowercase(),
+            3 | 4 if index > 0 => &if self.random.once_in(20) { self.earlier().to_owned() } else { self.earlier().to_lowercase() },
             5 => "scratch",
             6 if self.random.once_in(6) => self.random.of(&["$U", "${A:?no}", "${U:?no}", "Dyr0", "dyr0:", "dyr{0", "${A"]),
             _ => self.random.of(&[
@@ -179,7 +218,7 @@ impl Make {
             8..=10 => (*self.random.of(&[
                 "RUN <<EOF\nFROM a\nCOPY --from=b c d\nEOF", "RUN cat <<A <<-\"B\" > /x\nFROM a\nA\nFROM b\n\tB", "RUN echo \"<<EOF\"",
                 "RUN echo it's <<EOF", "RUN x 3<<EOF\n\\\nEOF", "RUN [\"x\", \"<<EOF\"]", "RUN << EOF\nx\nEOF", "COPY <<a <<'b' /x/\n$A\na\n$U\nb",
-                "RUN cat <<<EOF", "RUN x <<$A\nFROM z\n$A", "RUN x \\<<EOF", "RUN cat <<EOF\nx\n EOF\nEOF ", "ADD <<E /x\n${A}\nE", "RUN <<E\nE",
+                "RUN cat <<<EOF", "RUN x <<$A\nFROM z\n$A", "RUN x \\<<EOF", "RUN cat <<EOF\nx\n EOF\nEOF \nEOF", "ADD <<E /x\n${A}\nE", "RUN <<E\nE",
             ]))
             .to_owned(),
             _ => (*self.random.of(&[
