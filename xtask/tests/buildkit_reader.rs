@@ -46,8 +46,14 @@ fn stages_and_images_are_those_of_buildkit() {
         count(Kind::Refused),
         count(Kind::Stricter),
     );
-    let differences: Vec<String> = compared.into_iter().filter_map(|(_, difference)| difference).collect();
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+    let differences: Vec<String> =
+        compared.into_iter().filter_map(|(_, difference)| difference).collect();
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
 }
 
 /// `DOCKYARD_READER_SEEDS=first,count` looks at others.
@@ -75,11 +81,17 @@ fn provide_images() {
 fn fixtures() -> Vec<Case> {
     let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dockerfiles");
     let mut cases = Vec::new();
-    let mut paths: Vec<_> = folder.read_dir_utf8().unwrap().map(|entry| entry.unwrap().into_path()).collect();
+    let mut paths: Vec<_> =
+        folder.read_dir_utf8().unwrap().map(|entry| entry.unwrap().into_path()).collect();
     paths.sort();
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
-        let mut case = Case { name: path.file_name().unwrap().to_owned(), text, args: Vec::new(), target: None };
+        let mut case = Case {
+            name: path.file_name().unwrap().to_owned(),
+            text,
+            args: Vec::new(),
+            target: None,
+        };
         for line in case.text.clone().lines().filter_map(|line| line.strip_prefix("#: ")) {
             match line.split_once(' ').unwrap() {
                 ("arg", pair) => {
@@ -130,11 +142,17 @@ fn compare(case: &Case) -> (Kind, Option<String>) {
         _ => Kind::Images,
     };
     if theirs != our_outcome && kind != Kind::Stricter {
-        let _ = writeln!(differences, "images:\n  BuildKit {theirs:?} {said}\n  reader   {our_outcome:?} {why}");
+        let _ = writeln!(
+            differences,
+            "images:\n  BuildKit {theirs:?} {said}\n  reader   {our_outcome:?} {why}"
+        );
     }
     let difference = (!differences.is_empty()).then(|| {
         let (args, target) = (&case.args, &case.target);
-        format!("===== {} (args {args:?}, target {target:?})\n{}\n{differences}", case.name, case.text)
+        format!(
+            "===== {} (args {args:?}, target {target:?})\n{}\n{differences}",
+            case.name, case.text
+        )
     });
     (kind, difference)
 }
@@ -165,13 +183,18 @@ fn images(file: &Dockerfile, case: &Case) -> Result<BTreeSet<String>, dockyard::
         None if reference.digest.is_none() => format!("{reference}:latest"),
         _ => reference.to_string(),
     };
-    Ok(resolved.images.iter().map(|image| format!("{} {}", image.platform, full(&image.reference))).collect())
+    Ok(resolved
+        .images
+        .iter()
+        .map(|image| format!("{} {}", image.platform, full(&image.reference)))
+        .collect())
 }
 
 fn call(case: &Case, kind: &str) -> support::Said {
-    let mut args: Vec<String> = ["buildx", "build", "--progress=plain", "--build-arg=BUILDKIT_MULTI_PLATFORM=1"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut args: Vec<String> =
+        ["buildx", "build", "--progress=plain", "--build-arg=BUILDKIT_MULTI_PLATFORM=1"]
+            .map(str::to_owned)
+            .to_vec();
     args.push(format!("--call={kind},format=json"));
     args.extend(case.args.iter().map(|(name, value)| format!("--build-arg={name}={value}")));
     args.extend(case.target.iter().map(|target| format!("--target={target}")));
@@ -192,8 +215,14 @@ fn what_is_ignored_is_what_buildkit_leaves_out() {
     let compared = in_parallel(IGNORED, |case| compare_ignored(root, &context, case as u64));
     let refused = compared.iter().filter(|(refused, _)| *refused).count();
     eprintln!("{IGNORED} .dockerignore files compared, {refused} of them refused");
-    let differences: Vec<String> = compared.into_iter().filter_map(|(_, difference)| difference).collect();
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+    let differences: Vec<String> =
+        compared.into_iter().filter_map(|(_, difference)| difference).collect();
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
 }
 
 fn provide_tree(context: &Utf8Path) {
@@ -228,7 +257,16 @@ fn compare_ignored(root: &Utf8Path, context: &Utf8Path, case: u64) -> (bool, Opt
     std::fs::write(format!("{dockerfile}.dockerignore"), &patterns).unwrap();
     let out = root.join(format!("out-{case}"));
     let said = docker(
-        &["buildx", "build", "--progress=plain", "-f", dockerfile.as_str(), "-o", &format!("type=local,dest={out}"), context.as_str()],
+        &[
+            "buildx",
+            "build",
+            "--progress=plain",
+            "-f",
+            dockerfile.as_str(),
+            "-o",
+            &format!("type=local,dest={out}"),
+            context.as_str(),
+        ],
         "",
     );
     let theirs = said.success.then(|| {
@@ -242,12 +280,18 @@ fn compare_ignored(root: &Utf8Path, context: &Utf8Path, case: u64) -> (bool, Opt
         sent
     });
     let difference = (theirs != ours).then(|| {
-        let only = |one: &Option<BTreeSet<String>>, other: &Option<BTreeSet<String>>| match (one, other) {
-            (Some(one), Some(other)) => format!("{:?}", one.difference(other).collect::<Vec<_>>()),
-            (one, _) => format!("{:?}", one.as_ref().map(BTreeSet::len)),
-        };
+        let only =
+            |one: &Option<BTreeSet<String>>, other: &Option<BTreeSet<String>>| match (one, other) {
+                (Some(one), Some(other)) => {
+                    format!("{:?}", one.difference(other).collect::<Vec<_>>())
+                }
+                (one, _) => format!("{:?}", one.as_ref().map(BTreeSet::len)),
+            };
         let (kept, left) = (only(&theirs, &ours), only(&ours, &theirs));
-        format!("===== {case}\n{patterns}\nonly BuildKit sends {kept} {}\nonly the reader keeps {left}", error(&said))
+        format!(
+            "===== {case}\n{patterns}\nonly BuildKit sends {kept} {}\nonly the reader keeps {left}",
+            error(&said)
+        )
     });
     (ours.is_none(), difference)
 }
@@ -255,7 +299,11 @@ fn compare_ignored(root: &Utf8Path, context: &Utf8Path, case: u64) -> (bool, Opt
 fn list(folder: &Utf8Path, at: &str, found: &mut BTreeSet<String>) {
     let Ok(entries) = folder.join(at).read_dir_utf8() else { return };
     for entry in entries.map(Result::unwrap) {
-        let path = if at.is_empty() { entry.file_name().to_owned() } else { format!("{at}/{}", entry.file_name()) };
+        let path = if at.is_empty() {
+            entry.file_name().to_owned()
+        } else {
+            format!("{at}/{}", entry.file_name())
+        };
         if entry.file_type().unwrap().is_dir() {
             list(folder, &path, found);
         }
@@ -264,10 +312,20 @@ fn list(folder: &Utf8Path, at: &str, found: &mut BTreeSet<String>) {
 }
 
 /// As a walker of a context does it: folders are entered where they are kept or something in them may be.
-fn walk(context: &Utf8Path, at: &str, ignore: &Ignore, above: &Verdict, kept: &mut BTreeSet<String>) -> bool {
+fn walk(
+    context: &Utf8Path,
+    at: &str,
+    ignore: &Ignore,
+    above: &Verdict,
+    kept: &mut BTreeSet<String>,
+) -> bool {
     let mut any = false;
     for entry in context.join(at).read_dir_utf8().unwrap().map(Result::unwrap) {
-        let path = if at.is_empty() { entry.file_name().to_owned() } else { format!("{at}/{}", entry.file_name()) };
+        let path = if at.is_empty() {
+            entry.file_name().to_owned()
+        } else {
+            format!("{at}/{}", entry.file_name())
+        };
         let verdict = ignore.below(above, &path);
         assert_eq!(verdict.is_ignored(), ignore.matches(&path), "{path}");
         let mut keep = !verdict.is_ignored();
@@ -305,10 +363,14 @@ fn texts_expand_as_in_buildkit() {
             build_platform: &platform,
             contexts: &contexts,
         };
-        Dockerfile::parse(Utf8Path::new("D"), text)?.resolve(&request).map(|resolved| resolved.labels)
+        Dockerfile::parse(Utf8Path::new("D"), text)?
+            .resolve(&request)
+            .map(|resolved| resolved.labels)
     };
-    let all: Vec<(usize, String)> = (0..EXPRESSIONS).map(|seed| (seed, generate::expression(seed as u64))).collect();
-    let (good, bad): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| labels(&file(std::slice::from_ref(one))).is_ok());
+    let all: Vec<(usize, String)> =
+        (0..EXPRESSIONS).map(|seed| (seed, generate::expression(seed as u64))).collect();
+    let (good, bad): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|one| labels(&file(std::slice::from_ref(one))).is_ok());
     let text = file(&good);
     let said = docker(&["buildx", "build", "-t", "dyr-labels", "-"], &text);
     assert!(said.success, "{}\n{text}", error(&said));
@@ -341,7 +403,12 @@ fn targets(case: &Case) -> Result<Stages, String> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let stage = |target: &serde_json::Value| {
         let line = target["location"]["ranges"][0]["start"]["line"].as_u64().unwrap_or_default();
-        (text(&target["name"]), text(&target["base"]), text(&target["platform"]), u32::try_from(line).unwrap())
+        (
+            text(&target["name"]),
+            text(&target["base"]),
+            text(&target["platform"]),
+            u32::try_from(line).unwrap(),
+        )
     };
     Ok(json["targets"].as_array().into_iter().flatten().map(stage).collect())
 }
@@ -351,7 +418,9 @@ fn outline(case: &Case) -> (Outcome, String) {
     let said = call(case, "outline");
     let mut images = BTreeSet::new();
     for line in said.stderr.lines() {
-        let Some((before, image)) = line.split_once(" internal] load metadata for ") else { continue };
+        let Some((before, image)) = line.split_once(" internal] load metadata for ") else {
+            continue;
+        };
         let Some((_, platform)) = before.split_once('[') else { continue };
         images.insert(format!("{platform} {image}"));
     }

@@ -7,8 +7,10 @@ pub(crate) const POOL: &[&str] =
     &["dyr0", "dyr1:v2", "dyrorg/x:1", "docker.io/library/dyr2", "localhost:5999/dyr/y:z-1"];
 
 /// Further names that a generated Dockerfile may turn out to mean.
-pub(crate) const MORE: &[&str] =
-    &["dyr0:1", "dyr0:v2", "dyr0x", "dyr1", "dyr1:1", "s0", "s1", "s2", "s3", "build-x", "final", "context", "0", "1", "2", "3"];
+pub(crate) const MORE: &[&str] = &[
+    "dyr0:1", "dyr0:v2", "dyr0x", "dyr1", "dyr1:1", "s0", "s1", "s2", "s3", "build-x", "final",
+    "context", "0", "1", "2", "3",
+];
 
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -29,8 +31,9 @@ pub(crate) fn ignore(seed: u64) -> String {
             }
             for _ in 0..1 + random.below(2) {
                 text.push_str(random.of(&[
-                    "a", "b", "ab", "a", "b", "*", "?", "**", "[ab]", "[^a]", "\\a", "a.b", ".", "..", "[a-c]", "é", "x^", "[[]x]",
-                    "\\[x\\]", "*", "+", "[x", "a", "b c", "\\w", "^", "[!a]", "[*]",
+                    "a", "b", "ab", "a", "b", "*", "?", "**", "[ab]", "[^a]", "\\a", "a.b", ".",
+                    "..", "[a-c]", "é", "x^", "[[]x]", "\\[x\\]", "*", "+", "[x", "a", "b c",
+                    "\\w", "^", "[!a]", "[*]",
                 ]));
             }
         }
@@ -45,11 +48,57 @@ pub(crate) fn expression(seed: u64) -> String {
     let mut text = String::new();
     for _ in 0..1 + random.below(4) {
         text.push_str(random.of(&[
-            "a", "$X", "${X}", "${U:-${X}}", "'q$X'", "\"d$X\"", "\\$X", "\\\\", "${P#*/}", "${P##*/}", "${P%/*}", "${P%%.*}", "${P%%?}",
-            "${P//a/b}", "${P/\\//-}", "${P//\\//$X}", "${E:-d}", "${E-d}", "${E:+d}", "${E+d}", "${X+${P}}", "\"${U:-'x'}\"", "${U:-\"y\"}",
-            "$1", "$$", "$-", "$X$P", "${X#?}", "${X%c*}", "${P//[/x}", "${X/b/\"z\"}", "${P/*b/}", "${P//?/.}", "${X//\\\\/y}", "é", "${X:?e}",
-            "\"a\\\"b\"", "\"a\\c\"", "${E:-\\}}", "${P#a?b}", "${P%.[g]z}", "${X//b/$0}", "${X//b/\\$0}", "${X//}", "${U?x}", "$\\X", "'",
-            "${P#\\*}", "${P/./\\/}", "<<E", "${X//b/'$0$0'}",
+            "a",
+            "$X",
+            "${X}",
+            "${U:-${X}}",
+            "'q$X'",
+            "\"d$X\"",
+            "\\$X",
+            "\\\\",
+            "${P#*/}",
+            "${P##*/}",
+            "${P%/*}",
+            "${P%%.*}",
+            "${P%%?}",
+            "${P//a/b}",
+            "${P/\\//-}",
+            "${P//\\//$X}",
+            "${E:-d}",
+            "${E-d}",
+            "${E:+d}",
+            "${E+d}",
+            "${X+${P}}",
+            "\"${U:-'x'}\"",
+            "${U:-\"y\"}",
+            "$1",
+            "$$",
+            "$-",
+            "$X$P",
+            "${X#?}",
+            "${X%c*}",
+            "${P//[/x}",
+            "${X/b/\"z\"}",
+            "${P/*b/}",
+            "${P//?/.}",
+            "${X//\\\\/y}",
+            "é",
+            "${X:?e}",
+            "\"a\\\"b\"",
+            "\"a\\c\"",
+            "${E:-\\}}",
+            "${P#a?b}",
+            "${P%.[g]z}",
+            "${X//b/$0}",
+            "${X//b/\\$0}",
+            "${X//}",
+            "${U?x}",
+            "$\\X",
+            "'",
+            "${P#\\*}",
+            "${P/./\\/}",
+            "<<E",
+            "${X//b/'$0$0'}",
         ]));
     }
     text
@@ -58,12 +107,27 @@ pub(crate) fn expression(seed: u64) -> String {
 const STAGES: &[&str] = &["s0", "s1", "S1", "s2", "build-x", "s3", "Final"];
 
 pub(crate) fn case(seed: u64) -> Case {
-    let mut make = Make { random: Random::new(seed), escape: '\\', text: String::new(), stage: 0, names: Vec::new() };
+    let mut make = Make {
+        random: Random::new(seed),
+        escape: '\\',
+        text: String::new(),
+        stage: 0,
+        names: Vec::new(),
+    };
     if make.random.once_in(8) {
-        make.text.push_str(make.random.of(&["# escape=`\n", "#ESCAPE = `\n# check=skip=all\n", " # escape=`\n"]));
+        make.text.push_str(make.random.of(&[
+            "# escape=`\n",
+            "#ESCAPE = `\n# check=skip=all\n",
+            " # escape=`\n",
+        ]));
         make.escape = '`';
     } else if make.random.once_in(8) {
-        let line = make.random.of(&["\n# escape=`\n", "# x\n# escape=`\n", "# escape=\\\n", "# unknown=1\n"]);
+        let line = make.random.of(&[
+            "\n# escape=`\n",
+            "# x\n# escape=`\n",
+            "# escape=\\\n",
+            "# unknown=1\n",
+        ]);
         make.text.push_str(line);
     }
     make.globals();
@@ -118,7 +182,8 @@ impl Make {
             let blank = self.random.of(&["", " ", "\t "]);
             let indent = self.random.of(&["", "  "]);
             let (head, tail) = (&line[..at], &line[at..]);
-            self.text.push_str(&format!("{head} {}{blank}\n{between}{indent}{tail}\n", self.escape));
+            self.text
+                .push_str(&format!("{head} {}{blank}\n{between}{indent}{tail}\n", self.escape));
         } else {
             self.text.push_str(line);
             self.text.push('\n');
@@ -128,10 +193,26 @@ impl Make {
     fn globals(&mut self) {
         for _ in 0..self.random.below(5) {
             let line = self.random.of(&[
-                "ARG A=dyr0", "ARG B=v2", "ARG C", "ARG A=dyr1 B=\"v2\"", "arg C='1'", "ARG B=${C:+v2}",
-                "ARG A=${A:-dyr0}", "ARG E=", "ARG D=$A", "ARG D=${A%%1*}0", "ARG B=v${N:-2}", "ARG C=${TARGETARCH:+1}",
-                "ARG F=\"dyrorg/x\":1", "ARG D=\\dyr0", "ARG E=\"\"", "ARG F=${A/r?/r0}", "ARG F=${F:-${A:-dyr0}}",
-                "ARG B=${B-v2}", "ARG C=${U}1", "ARG A=$E${E}dyr0",
+                "ARG A=dyr0",
+                "ARG B=v2",
+                "ARG C",
+                "ARG A=dyr1 B=\"v2\"",
+                "arg C='1'",
+                "ARG B=${C:+v2}",
+                "ARG A=${A:-dyr0}",
+                "ARG E=",
+                "ARG D=$A",
+                "ARG D=${A%%1*}0",
+                "ARG B=v${N:-2}",
+                "ARG C=${TARGETARCH:+1}",
+                "ARG F=\"dyrorg/x\":1",
+                "ARG D=\\dyr0",
+                "ARG E=\"\"",
+                "ARG F=${A/r?/r0}",
+                "ARG F=${F:-${A:-dyr0}}",
+                "ARG B=${B-v2}",
+                "ARG C=${U}1",
+                "ARG A=$E${E}dyr0",
             ]);
             self.line(line);
         }
@@ -142,20 +223,52 @@ impl Make {
         let mut from = (*self.random.of(&["FROM", "FROM", "from", "From"])).to_owned();
         if self.random.once_in(4) {
             from.push_str(self.random.of(&[
-                " --platform=$BUILDPLATFORM", " --platform=linux/arm64", " --platform=${TARGETPLATFORM}", " --platform=arm64",
-                " --platform=${NONE:-linux/arm64}", " --platform=linux", " --platform=${TARGETOS}/${TARGETARCH}", " --platform=\"linux/amd64\"",
+                " --platform=$BUILDPLATFORM",
+                " --platform=linux/arm64",
+                " --platform=${TARGETPLATFORM}",
+                " --platform=arm64",
+                " --platform=${NONE:-linux/arm64}",
+                " --platform=linux",
+                " --platform=${TARGETOS}/${TARGETARCH}",
+                " --platform=\"linux/amd64\"",
             ]));
         }
         from.push(' ');
         let base = match self.random.below(8) {
             0..=2 => self.random.of(POOL),
-            3 | 4 if index > 0 => &if self.random.once_in(20) { self.earlier().to_owned() } else { self.earlier().to_lowercase() },
+            3 | 4 if index > 0 => {
+                &if self.random.once_in(20) {
+                    self.earlier().to_owned()
+                } else {
+                    self.earlier().to_lowercase()
+                }
+            }
             5 => "scratch",
-            6 if self.random.once_in(6) => self.random.of(&["$U", "${A:?no}", "${U:?no}", "Dyr0", "dyr0:", "dyr{0", "${A"]),
+            6 if self.random.once_in(6) => {
+                self.random.of(&["$U", "${A:?no}", "${U:?no}", "Dyr0", "dyr0:", "dyr{0", "${A"])
+            }
             _ => self.random.of(&[
-                "${A-dyr0}", "${A:-s0}", "dyr1:${B:-v2}", "dyrorg/x:${C:-1}", "${A:-dyr0}", "\"${A:-dyr0}\"", "dyr0${E-}", "dyr0${E:+x}", "dyr${U:-0}",
-                "${D:-dyr1}", "${F:-dyr0}", "dyr${TARGETARCH/amd64/0}", "s${C:-1}", "${TARGETSTAGE:+dyr0}", "${TARGETOS#linux}dyr0", "dyr'0'",
-                "dyr\\0", "dyr${BUILDVARIANT}0", "${TARGETOS+dyr0}", "${A:-dyr1}:v2", "dyr${C-1}:${B:-v2}",
+                "${A-dyr0}",
+                "${A:-s0}",
+                "dyr1:${B:-v2}",
+                "dyrorg/x:${C:-1}",
+                "${A:-dyr0}",
+                "\"${A:-dyr0}\"",
+                "dyr0${E-}",
+                "dyr0${E:+x}",
+                "dyr${U:-0}",
+                "${D:-dyr1}",
+                "${F:-dyr0}",
+                "dyr${TARGETARCH/amd64/0}",
+                "s${C:-1}",
+                "${TARGETSTAGE:+dyr0}",
+                "${TARGETOS#linux}dyr0",
+                "dyr'0'",
+                "dyr\\0",
+                "dyr${BUILDVARIANT}0",
+                "${TARGETOS+dyr0}",
+                "${A:-dyr1}:v2",
+                "dyr${C-1}:${B:-v2}",
             ]),
         };
         from.push_str(base);
@@ -182,8 +295,13 @@ impl Make {
             0..=3 => self.earlier().to_owned(),
             4 | 5 if self.stage > 0 => self.random.below(self.stage).to_string(),
             6..=8 => (*self.random.of(POOL)).to_owned(),
-            _ if !self.random.once_in(8) => (*self.random.of(&["scratch", "context", "S0", "dyr0:1"])).to_owned(),
-            _ => (*self.random.of(&["$A", "scratch", "'s0'", "s\\0", "-1", "01", "x$", "9", "context"])).to_owned(),
+            _ if !self.random.once_in(8) => {
+                (*self.random.of(&["scratch", "context", "S0", "dyr0:1"])).to_owned()
+            }
+            _ => (*self
+                .random
+                .of(&["$A", "scratch", "'s0'", "s\\0", "-1", "01", "x$", "9", "context"]))
+            .to_owned(),
         }
     }
 
@@ -192,49 +310,114 @@ impl Make {
         let mut line = match self.random.below(14) {
             0..=3 => {
                 let form = self.random.of(&[
-                    "COPY --from=@ /a /b", "copy --link --from=@ a b c/", "COPY --from=\"@\" [\"a b\", \"/c\"]",
-                    "COPY --chown=1 --from=@ a /", "COPY --from=@ --exclude=*.x a /", "COPY a --from=@ /",
-                    "COPY --from=@ <<E a /\nFROM x\nE", "COPY  --from=@\ta\tb",
+                    "COPY --from=@ /a /b",
+                    "copy --link --from=@ a b c/",
+                    "COPY --from=\"@\" [\"a b\", \"/c\"]",
+                    "COPY --chown=1 --from=@ a /",
+                    "COPY --from=@ --exclude=*.x a /",
+                    "COPY a --from=@ /",
+                    "COPY --from=@ <<E a /\nFROM x\nE",
+                    "COPY  --from=@\ta\tb",
                 ]);
                 form.replace('@', &source)
             }
             4 | 5 => {
                 let form = self.random.of(&[
-                    "RUN --mount=from=@,target=/x true", "RUN --mount=type=cache,target=/c --mount=type=bind,from=@,dst=/x true",
-                    "RUN --mount=type=secret,id=x --network=none true", "RUN --mount=\"from=@,target=/x\" [\"true\"]",
-                    "RUN --mount=type=cache,target=/c,FROM=@ <<E\nFROM y\nE", "RUN --mount=type=${TARGETOS:+bind}bind,target=/q,from=@ x",
+                    "RUN --mount=from=@,target=/x true",
+                    "RUN --mount=type=cache,target=/c --mount=type=bind,from=@,dst=/x true",
+                    "RUN --mount=type=secret,id=x --network=none true",
+                    "RUN --mount=\"from=@,target=/x\" [\"true\"]",
+                    "RUN --mount=type=cache,target=/c,FROM=@ <<E\nFROM y\nE",
+                    "RUN --mount=type=${TARGETOS:+bind}bind,target=/q,from=@ x",
                     "RUN --mount=target=/x,from=@,source=/y,rw true",
                 ]);
                 form.replace('@', &source)
             }
             6 | 7 => {
                 let form = self.random.of(&[
-                    "ONBUILD COPY --from=@ /a /b", "ONBUILD RUN --mount=from=@,target=/x true", "onbuild ARG Q=1",
-                    "ONBUILD COPY --from=@ <<E /x\nFROM z\nE", "ONBUILD RUN <<E cat\nx\nE", "ONBUILD LABEL a=$A",
+                    "ONBUILD COPY --from=@ /a /b",
+                    "ONBUILD RUN --mount=from=@,target=/x true",
+                    "onbuild ARG Q=1",
+                    "ONBUILD COPY --from=@ <<E /x\nFROM z\nE",
+                    "ONBUILD RUN <<E cat\nx\nE",
+                    "ONBUILD LABEL a=$A",
                     "ONBUILD RUN --mount=from=@,target=/x <<-E\n\tb\n\tE",
                 ]);
                 form.replace('@', &source)
             }
             8..=10 => (*self.random.of(&[
-                "RUN <<EOF\nFROM a\nCOPY --from=b c d\nEOF", "RUN cat <<A <<-\"B\" > /x\nFROM a\nA\nFROM b\n\tB", "RUN echo \"<<EOF\"",
-                "RUN echo it's <<EOF", "RUN x 3<<EOF\n\\\nEOF", "RUN [\"x\", \"<<EOF\"]", "RUN << EOF\nx\nEOF", "COPY <<a <<'b' /x/\n$A\na\n$U\nb",
-                "RUN cat <<<EOF", "RUN x <<$A\nFROM z\n$A", "RUN x \\<<EOF", "RUN cat <<EOF\nx\n EOF\nEOF \nEOF", "ADD <<E /x\n${A}\nE", "RUN <<E\nE",
+                "RUN <<EOF\nFROM a\nCOPY --from=b c d\nEOF",
+                "RUN cat <<A <<-\"B\" > /x\nFROM a\nA\nFROM b\n\tB",
+                "RUN echo \"<<EOF\"",
+                "RUN echo it's <<EOF",
+                "RUN x 3<<EOF\n\\\nEOF",
+                "RUN [\"x\", \"<<EOF\"]",
+                "RUN << EOF\nx\nEOF",
+                "COPY <<a <<'b' /x/\n$A\na\n$U\nb",
+                "RUN cat <<<EOF",
+                "RUN x <<$A\nFROM z\n$A",
+                "RUN x \\<<EOF",
+                "RUN cat <<EOF\nx\n EOF\nEOF \nEOF",
+                "ADD <<E /x\n${A}\nE",
+                "RUN <<E\nE",
             ]))
             .to_owned(),
             _ => (*self.random.of(&[
-                "ARG A", "ARG C=${B:-x}", "ENV X=$A Y=\"a b\" Z=a\\ b", "ENV OLD some $A thing", "LABEL a=b \"c d\"=e", "LABEL $A=x",
-                "WORKDIR /a/$B", "USER ${U:-1}", "CMD [\"a\"]", "CMD a && b", "ENTRYPOINT []", "EXPOSE 80 ${P:-90}/tcp", "VOLUME /a /b",
-                "VOLUME [\"/a\"]", "SHELL [\"/bin/x\", \"-c\"]", "HEALTHCHECK --interval=5s CMD x", "HEALTHCHECK NONE", "STOPSIGNAL 9",
-                "MAINTAINER someone", "ADD x /y", "COPY x /y", "ARG --flag A", "RUN x\\\\", "RUN x \\\n\n# y\n z", "VOLUME a",
+                "ARG A",
+                "ARG C=${B:-x}",
+                "ENV X=$A Y=\"a b\" Z=a\\ b",
+                "ENV OLD some $A thing",
+                "LABEL a=b \"c d\"=e",
+                "LABEL $A=x",
+                "WORKDIR /a/$B",
+                "USER ${U:-1}",
+                "CMD [\"a\"]",
+                "CMD a && b",
+                "ENTRYPOINT []",
+                "EXPOSE 80 ${P:-90}/tcp",
+                "VOLUME /a /b",
+                "VOLUME [\"/a\"]",
+                "SHELL [\"/bin/x\", \"-c\"]",
+                "HEALTHCHECK --interval=5s CMD x",
+                "HEALTHCHECK NONE",
+                "STOPSIGNAL 9",
+                "MAINTAINER someone",
+                "ADD x /y",
+                "COPY x /y",
+                "ARG --flag A",
+                "RUN x\\\\",
+                "RUN x \\\n\n# y\n z",
+                "VOLUME a",
             ]))
             .to_owned(),
         };
         if self.random.once_in(40) {
             line = (*self.random.of(&[
-                "ENV A", "LABEL", "COPY x", "RUN --unknown x", "FROMM x",
-                "WORKDIR \"/a", "ENV A=${A:?}", "LABEL x='a", "COPY --from x y", "RUN --mount=type=foo x", "CMD [\"a\", 1]", "HEALTHCHECK X",
-                "ONBUILD FROM x", "ONBUILD ONBUILD RUN x", "ONBUILD MAINTAINER x", "ARG =x", "USER a b", "USER", "COPY --link=maybe a b",
-                "ENV A=1 B", "SHELL a", "ARG A=\"x", "COPY x <<E", "STOPSIGNAL", "VOLUME",
+                "ENV A",
+                "LABEL",
+                "COPY x",
+                "RUN --unknown x",
+                "FROMM x",
+                "WORKDIR \"/a",
+                "ENV A=${A:?}",
+                "LABEL x='a",
+                "COPY --from x y",
+                "RUN --mount=type=foo x",
+                "CMD [\"a\", 1]",
+                "HEALTHCHECK X",
+                "ONBUILD FROM x",
+                "ONBUILD ONBUILD RUN x",
+                "ONBUILD MAINTAINER x",
+                "ARG =x",
+                "USER a b",
+                "USER",
+                "COPY --link=maybe a b",
+                "ENV A=1 B",
+                "SHELL a",
+                "ARG A=\"x",
+                "COPY x <<E",
+                "STOPSIGNAL",
+                "VOLUME",
             ]))
             .to_owned();
         }
