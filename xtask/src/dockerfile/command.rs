@@ -142,9 +142,9 @@ fn nearest_flag(known: &Known, name: &str) -> Option<String> {
 fn command(instruction: &Instruction, text: &str, frontend: Frontend) -> Result<Command, String> {
     let argv = &instruction.argv;
     let keyword = instruction.keyword.as_str();
-    let at_least_one = || match argv.is_empty() {
-        true => Err(format!("{keyword} needs at least one argument")),
-        false => Ok(()),
+    let at_least_one = || {
+        let first = argv.first().ok_or_else(|| format!("{keyword} needs at least one argument"));
+        first.map(|_| ())
     };
     let exactly_one = || match argv.len() {
         1 => Ok(()),

@@ -76,8 +76,9 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 /// The `from` of a mount as written; the last one counts.
 pub(super) fn from(text: &str) -> Option<String> {
     let pairs = pairs(text).ok()?;
-    let values = pairs.into_iter().filter(|(key, _)| key == "from").filter_map(|(_, value)| value);
-    values.last().filter(|from| !from.is_empty())
+    let mut values =
+        pairs.into_iter().filter(|(key, _)| key == "from").filter_map(|(_, value)| value);
+    values.next_back().filter(|from| !from.is_empty())
 }
 
 /// What one mount reads, its values already expanded.

@@ -147,3 +147,59 @@ pub const MOUNT_TYPES: &[&str] = &["bind", "cache", "tmpfs", "secret", "ssh"];
 pub(super) fn find(keyword: &str) -> Option<&'static Known> {
     INSTRUCTIONS.iter().find(|known| known.keyword.eq_ignore_ascii_case(keyword))
 }
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::super::{Command, Dockerfile};
+    use super::*;
+
+    /// BuildKit 0.25 and 0.31: `command/command.go`, and the flags registered in `instructions/*.go`.
+    const BUILDKIT: &str = "ADD chown chmod link keep-git-dir checksum unpack exclude|ARG|CMD|\
+        COPY chown from chmod link exclude parents|ENTRYPOINT|ENV|EXPOSE|FROM platform|\
+        HEALTHCHECK interval timeout start-period start-interval retries|LABEL|MAINTAINER|ONBUILD|\
+        RUN mount network security device|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR";
+
+    #[test]
+    fn every_instruction_and_flag_of_buildkit_is_here() {
+        let ours: Vec<String> = INSTRUCTIONS
+            .iter()
+            .map(|known| {
+                let names = known.flags.iter().map(|flag| flag.name);
+                std::iter::once(known.keyword).chain(names).collect::<Vec<_>>().join(" ")
+            })
+            .collect();
+        assert_eq!(ours.join("|"), BUILDKIT);
+    }
+
+    #[test]
+    fn every_instruction_and_flag_is_handled() {
+        for known in INSTRUCTIONS {
+            let rest = match known.keyword {
+                "ADD" | "COPY" | "ENV" | "LABEL" => "a=b c=d",
+                "SHELL" => "[\"a\"]",
+                "HEALTHCHECK" => "CMD x",
+                "ONBUILD" => "RUN x",
+                _ => "x",
+            };
+            for flag in std::iter::once(None).chain(known.flags.iter().map(Some)) {
+                let value = match flag.map(|flag| flag.name) {
+                    Some("network") => "none",
+                    Some("security") => "sandbox",
+                    Some("mount") => "target=/x",
+                    _ => "1",
+                };
+                let flag = match flag {
+                    None => String::new(),
+                    Some(Flag { name, form: Form::Bool, .. }) => format!("--{name}"),
+                    Some(Flag { name, .. }) => format!("--{name}={value}"),
+                };
+                let text = format!("FROM a\n{} {flag} {rest}", known.keyword);
+                let file = Dockerfile::parse(Utf8Path::new("D"), &text).unwrap();
+                assert!(file.instructions()[1].command != Command::Unknown, "{text}");
+                assert!(file.instructions()[1].unknown_flags.is_empty(), "{text}");
+            }
+        }
+    }
+}

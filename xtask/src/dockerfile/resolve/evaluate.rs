@@ -3,22 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::lex::{Expansion, Lex};
-use super::super::{Command, Copy, Dockerfile, Instruction, mount};
+use super::super::{Command, Dockerfile, Instruction};
 use super::environment::Scope;
+use super::images;
 use super::nodes::{Graph, Node, Step};
-use super::sources::{self, Kind};
-use super::{
-    Arguments, Base, ContextRead, ImageUse, ReachedStage, Reading, Request, Resolved, Sighting,
-};
+use super::{Arguments, ContextRead, Reading, Request, Resolved, Sighting};
 use crate::mistake::{Mistake, Mistakes};
-use crate::reference::{Platform, Reference};
 
 pub(super) fn evaluate(
     file: &Dockerfile,
     request: &Request<'_>,
     graph: &Graph<'_>,
 ) -> Result<Resolved, Mistakes> {
-    let (images, image_of) = images(file, request, graph);
+    let (images, image_of) = images::images(file, request, graph);
     let mut walk = Walk {
         file,
         request,
@@ -45,7 +42,7 @@ pub(super) fn evaluate(
     }
     let of_chain = || chain.iter().filter_map(|node| labels.get(node));
     Ok(Resolved {
-        stages: stages(request, graph, &image_of),
+        stages: images::stages(request, graph, &image_of),
         images,
         reads,
         labels: of_chain().flat_map(|labels| labels.keys.iter().cloned()).collect(),
@@ -55,110 +52,29 @@ pub(super) fn evaluate(
     })
 }
 
-/// The images of reached nodes in the order of the file, and which node has which.
-fn images(
-    file: &Dockerfile,
-    request: &Request<'_>,
-    graph: &Graph<'_>,
-) -> (Vec<ImageUse>, BTreeMap<usize, usize>) {
-    let names: BTreeSet<&str> = file.stages().filter_map(|stage| stage.name).collect();
-    let mut uses: Vec<(usize, ImageUse)> = Vec::new();
-    for &index in &graph.reached {
-        let node = &graph.nodes[index];
-        if node.parent.is_some() || node.context.is_some() || node.base == "scratch" {
-            continue;
-        }
-        let Ok(reference) = node.base.parse::<Reference>() else { continue };
-        uses.push((
-            index,
-            ImageUse {
-                collides: names.contains(reference.context_name().to_lowercase().as_str()),
-                reference,
-                argument: sole_argument(&node.written).filter(|name| graph.declared.contains(name)),
-                written: node.written.clone(),
-                via: node.via,
-                platform: node.platform.clone().unwrap_or_else(|| request.platform.clone()),
-                stage: node.stage,
-                place: file.place(node.line, node.last_line, Some(&node.written)),
-            },
-        ));
-    }
-    uses.sort_by_key(|(index, image)| (image.place.line, *index));
-    let image_of = uses.iter().enumerate().map(|(image, (node, _))| (*node, image)).collect();
-    (uses.into_iter().map(|(_, image)| image).collect(), image_of)
-}
-
-/// `X` of `$X`, `${X}`, `${X-d}` and `${X:-d}`, with or without double quotes.
-fn sole_argument(written: &str) -> Option<String> {
-    let bare = written.strip_prefix('"').and_then(|w| w.strip_suffix('"')).unwrap_or(written);
-    let name_end = |text: &str| {
-        text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
-    };
-    let after = bare.strip_prefix('$')?;
-    let Some(braced) = after.strip_prefix('{') else {
-        return (!after.is_empty() && name_end(after) == after.len()).then(|| after.to_owned());
-    };
-    let (name, form) = braced.split_at(name_end(braced));
-    let default = form.strip_prefix(":-").or_else(|| form.strip_prefix('-'));
-    let is_sole =
-        form == "}" || default.and_then(|d| d.strip_suffix('}')).is_some_and(|d| !d.contains('}'));
-    (!name.is_empty() && is_sole).then(|| name.to_owned())
-}
-
-fn stages(
-    request: &Request<'_>,
-    graph: &Graph<'_>,
-    image_of: &BTreeMap<usize, usize>,
-) -> Vec<ReachedStage> {
-    let mut platforms: BTreeMap<usize, Platform> = BTreeMap::new();
-    let mut stages = Vec::new();
-    for &index in &graph.reached {
-        let node = &graph.nodes[index];
-        if !node.is_stage {
-            continue;
-        }
-        let base = match (&node.context, node.parent, image_of.get(&index)) {
-            (Some(context), ..) => Base::Context(context.clone()),
-            (None, Some(parent), _) => Base::Stage(parent),
-            (None, None, Some(&image)) => Base::Image(image),
-            (None, None, None) => Base::Scratch,
-        };
-        let platform = match &base {
-            Base::Stage(parent) => platforms.get(parent).cloned(),
-            Base::Scratch => None,
-            Base::Image(_) | Base::Context(_) => node.platform.clone(),
-        };
-        let platform = platform.unwrap_or_else(|| request.platform.clone());
-        platforms.insert(index, platform.clone());
-        let name = node.name.map(str::to_owned);
-        stages.push(ReachedStage { index, name, platform, base, line: node.line });
-    }
-    stages
-}
-
 #[derive(Default)]
 struct Labels {
     keys: BTreeSet<String>,
     unknown: bool,
 }
 
-struct Walk<'a> {
-    file: &'a Dockerfile,
+pub(super) struct Walk<'a> {
+    pub file: &'a Dockerfile,
     request: &'a Request<'a>,
-    graph: &'a Graph<'a>,
+    pub graph: &'a Graph<'a>,
     /// The environment at the end of each node.
     scopes: BTreeMap<usize, Scope>,
     labels: BTreeMap<usize, Labels>,
-    reads: Vec<ContextRead>,
+    pub reads: Vec<ContextRead>,
     arguments: Arguments,
-    mistakes: Mistakes,
+    pub mistakes: Mistakes,
 }
 
 /// The stage at hand.
-struct At<'a> {
-    index: usize,
-    node: &'a Node<'a>,
-    scope: Scope,
+pub(super) struct At<'a> {
+    pub index: usize,
+    pub node: &'a Node<'a>,
+    pub scope: Scope,
 }
 
 impl<'a> Walk<'a> {
@@ -207,7 +123,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn see(&mut self, arguments: &BTreeSet<String>, line: u32, instruction: &str) {
+    pub(super) fn see(&mut self, arguments: &BTreeSet<String>, line: u32, instruction: &str) {
         for argument in arguments {
             let sighting = Sighting { line, instruction: instruction.to_owned() };
             let first =
@@ -223,7 +139,7 @@ impl<'a> Walk<'a> {
         self.expand_with(Lex::new(self.file.escape), at, step, text)
     }
 
-    fn expand_with(
+    pub(super) fn expand_with(
         &mut self,
         lex: Lex,
         at: &At<'_>,
@@ -243,7 +159,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Expands `text`, and notes that this instruction sees what is in it.
-    fn use_(&mut self, at: &At<'_>, step: &Step<'_>, text: &str) -> Option<Expansion> {
+    pub(super) fn use_(&mut self, at: &At<'_>, step: &Step<'_>, text: &str) -> Option<Expansion> {
         let expansion = self.expand(at, step, text)?;
         let arguments = at.scope.arguments_of(&expansion.names);
         self.see(&arguments, step.instruction.line, &step.instruction.keyword);
@@ -328,151 +244,5 @@ impl<'a> Walk<'a> {
                 at.scope.set(name, global.text.clone(), on);
             }
         }
-    }
-
-    fn read(&mut self, at: &At<'_>, step: &Step<'_>, source: Option<usize>, reading: Reading) {
-        let keyword = &step.instruction.keyword;
-        let instruction = if keyword == "RUN" { "RUN --mount" } else { keyword };
-        let context = match source {
-            None => None,
-            // Files of a stage are no reading of a context, unless the context stands for the stage.
-            Some(source) => match &self.graph.nodes[source] {
-                Node { context: Some(context), is_stage, is_replaced, .. }
-                    if !is_stage || *is_replaced =>
-                {
-                    Some(context.clone())
-                }
-                _ => return,
-            },
-        };
-        let instruction =
-            if step.onbuild { format!("ONBUILD {instruction}") } else { instruction.to_owned() };
-        self.reads.push(ContextRead {
-            context,
-            reading,
-            instruction,
-            line: step.instruction.line,
-            stage: at.node.stage,
-        });
-    }
-
-    fn refuse_later(&mut self, at: &At<'_>, step: &Step<'_>, source: usize) {
-        let node = &self.graph.nodes[source];
-        if node.is_stage && source >= at.index && !node.is_replaced {
-            let name = node.name.map_or_else(|| source.to_string(), str::to_owned);
-            let instruction = &step.instruction;
-            let place = self.file.place(instruction.line, instruction.last_line, Some(&name));
-            let what = format!(
-                "{} takes from the stage {name}, which is defined further down",
-                instruction.keyword
-            );
-            self.mistakes.push(Mistake::new(what).at(place).mend("move that stage up"));
-        }
-    }
-
-    fn copy(&mut self, at: &At<'_>, step: &Step<'_>, copy: &Copy) {
-        let source = step.sources.first().copied();
-        if let Some(source) = source {
-            self.refuse_later(at, step, source);
-        }
-        let checksum = copy.checksum.as_deref().and_then(|checksum| self.use_(at, step, checksum));
-        for text in copy.ownership.iter().chain([&copy.destination]) {
-            self.use_(at, step, text);
-        }
-        let body = Lex { ignores_quotes: true, ..Lex::new('\\') };
-        for heredoc in step.instruction.heredocs.iter().filter(|heredoc| heredoc.expands) {
-            if let Some(expansion) = self.expand_with(body, at, step, &heredoc.body) {
-                let arguments = at.scope.arguments_of(&expansion.names);
-                self.see(&arguments, step.instruction.line, &step.instruction.keyword);
-            }
-        }
-        let mut paths = Vec::new();
-        for written in &copy.sources {
-            let Some(expanded) = self.use_(at, step, written) else { continue };
-            let is_checked = checksum.as_ref().is_some_and(|checksum| !checksum.text.is_empty());
-            let kind = sources::kind(&expanded.text);
-            if let Some(unknown) = &expanded.unknown {
-                let literal = written.split('$').next().unwrap_or_default();
-                let why = format!("{written} depends on ${unknown}, which the base image may set");
-                let reading = if copy.add && !sources::surely_local(literal) {
-                    Reading::Always { why }
-                } else {
-                    Reading::Whole { why }
-                };
-                self.read(at, step, source, reading);
-            } else if copy.add && kind != Kind::Local {
-                if !is_checked && kind != (Kind::Git { pinned: true }) {
-                    let mend = if kind == Kind::Http { "--checksum" } else { "a commit" };
-                    let why = format!("{} can change, and has no {mend}", expanded.text);
-                    let why = why.replace("no a commit", "no commit");
-                    self.read(at, step, None, Reading::Always { why });
-                }
-            } else if kind != Kind::Local {
-                self.refuse_remote(step, written);
-            } else {
-                paths.push(if copy.parents {
-                    sources::clean(&expanded.text.replacen("/./", "/", 1))
-                } else {
-                    sources::clean(&expanded.text)
-                });
-            }
-        }
-        if !paths.is_empty() {
-            let (excludes, parents) = (copy.excludes.clone(), copy.parents);
-            self.read(at, step, source, Reading::Paths { sources: paths, excludes, parents });
-        }
-    }
-
-    fn refuse_remote(&mut self, step: &Step<'_>, written: &str) {
-        let instruction = &step.instruction;
-        let place = self.file.place(instruction.line, instruction.last_line, Some(written));
-        let what = format!("COPY takes no URL: {written}");
-        self.mistakes.push(Mistake::new(what).at(place).mend("use ADD with --checksum"));
-    }
-
-    fn mount(&mut self, at: &At<'_>, step: &Step<'_>, written: &str, source: usize) {
-        let instruction = &step.instruction;
-        let Ok(mut pairs) = mount::pairs(written) else { return };
-        let mut unknown = None;
-        for (_, value) in &mut pairs {
-            let Some(text) = value else { continue };
-            let Some(expansion) = self.use_(at, step, text) else { return };
-            unknown = unknown.or(expansion.unknown);
-            *text = expansion.text;
-        }
-        let from = mount::from(written);
-        let read =
-            if unknown.is_some() { Ok(mount::Mount::default()) } else { mount::read(&pairs) };
-        let mount = match read {
-            Ok(mount) => mount,
-            Err(why) => {
-                let place = self.file.place(instruction.line, instruction.last_line, Some(written));
-                self.mistakes.push(Mistake::new(why).at(place));
-                return;
-            }
-        };
-        let source = from.is_some().then_some(source);
-        if let Some(source) = source {
-            self.refuse_later(at, step, source);
-        }
-        let reading = match (unknown, mount.kind.as_str()) {
-            (Some(unknown), _) => Reading::Whole {
-                why: format!(
-                    "--mount={written} depends on ${unknown}, which the base image may set"
-                ),
-            },
-            (None, "bind") => Reading::Paths {
-                sources: vec![sources::clean(&mount.source)],
-                excludes: Vec::new(),
-                parents: false,
-            },
-            (None, "cache") if source.is_some() => Reading::Paths {
-                sources: vec![sources::clean(&mount.source)],
-                excludes: Vec::new(),
-                parents: false,
-            },
-            _ => return,
-        };
-        self.read(at, step, source, reading);
     }
 }

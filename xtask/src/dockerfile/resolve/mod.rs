@@ -1,11 +1,17 @@
 //! What building one target of a Dockerfile reaches, needs and reads, for one platform and one set of arguments.
 //! (`dockerfile2llb/convert.go`)
 
+mod checks;
 mod environment;
 mod evaluate;
+mod images;
 mod nodes;
 mod platform;
+mod reach;
+mod reads;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

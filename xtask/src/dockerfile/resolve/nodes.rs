@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::lex::{Lex, Nothing};
-use super::super::{Command, Dockerfile, Instruction, lines, mount};
+use super::super::{Command, Dockerfile, Instruction, mount};
+use super::checks::no_value;
 use super::environment::{self, Scope};
 use super::{Request, Triggers, Via, platform};
 use crate::mistake::{Mistake, Mistakes, Place};
@@ -80,16 +81,16 @@ pub(super) fn build<'a>(
     Ok(Graph { globals, declared, nodes: builder.nodes, target, reached })
 }
 
-struct Builder<'a, 'r> {
-    file: &'a Dockerfile,
+pub(super) struct Builder<'a, 'r> {
+    pub file: &'a Dockerfile,
     request: &'r Request<'r>,
     names: BTreeMap<String, usize>,
-    nodes: Vec<Node<'a>>,
-    mistakes: Mistakes,
+    pub nodes: Vec<Node<'a>>,
+    pub mistakes: Mistakes,
 }
 
 impl<'a> Builder<'a, '_> {
-    fn place(&self, node: &Node<'_>) -> Place {
+    pub(super) fn place(&self, node: &Node<'_>) -> Place {
         self.file.place(node.line, node.last_line, Some(&node.written))
     }
 
@@ -199,7 +200,11 @@ impl<'a> Builder<'a, '_> {
         self.names.insert(name.to_owned(), node.stage);
     }
 
-    fn context(&self, reference: &Reference, platform: Option<&Platform>) -> Option<String> {
+    pub(super) fn context(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Option<String> {
         let wanted = reference.context_name();
         let for_platform = format!("{wanted}::{}", platform.unwrap_or(self.request.platform));
         [for_platform, wanted].into_iter().find_map(|wanted| {
@@ -243,7 +248,11 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// The nodes that an instruction takes files from, added where they are no stages.
-    fn sources(&mut self, node: usize, instruction: &Instruction) -> Result<Vec<usize>, String> {
+    pub(super) fn sources(
+        &mut self,
+        node: usize,
+        instruction: &Instruction,
+    ) -> Result<Vec<usize>, String> {
         match &instruction.command {
             Command::Copy(copy) => {
                 let Some(from) = &copy.from else { return Ok(Vec::new()) };
@@ -296,167 +305,6 @@ impl<'a> Builder<'a, '_> {
         });
         self.nodes.len() - 1
     }
-
-    /// Circles of `COPY --from` and mounts; `FROM` cannot make one.
-    fn refuse_circles(&mut self) {
-        let mut done = BTreeSet::new();
-        for start in 0..self.nodes.len() {
-            let mut path = Vec::new();
-            if let Some(circle) = self.circle(start, &mut done, &mut path) {
-                let label = |&node: &usize| {
-                    let node = &self.nodes[node];
-                    node.name.map_or_else(|| node.stage.to_string(), str::to_owned)
-                };
-                let names: Vec<String> = circle.iter().map(label).collect();
-                let node = &self.nodes[circle[0]];
-                let place = self.file.place(node.line, node.last_line, None);
-                let what =
-                    format!("stages copy from each other in a circle: {}", names.join(" → "));
-                self.mistakes.push(Mistake::new(what).at(place));
-                return;
-            }
-        }
-    }
-
-    fn circle(
-        &self,
-        node: usize,
-        done: &mut BTreeSet<usize>,
-        path: &mut Vec<usize>,
-    ) -> Option<Vec<usize>> {
-        if let Some(start) = path.iter().position(|&other| other == node) {
-            return Some([&path[start..], &[node]].concat());
-        }
-        if !done.insert(node) {
-            return None;
-        }
-        path.push(node);
-        let sources = self.nodes[node].steps.iter().flat_map(|step| &step.sources);
-        let found = sources.copied().find_map(|source| self.circle(source, done, path));
-        path.pop();
-        found
-    }
-
-    /// What the target reaches, with the `ONBUILD` triggers fired in the stages that they reach.
-    fn reach(&mut self, target: usize, triggers: &Triggers) -> BTreeSet<usize> {
-        let mut fired = BTreeSet::new();
-        loop {
-            let reached = self.reached(target);
-            let fresh: Vec<usize> =
-                reached.iter().copied().filter(|&node| fired.insert(node)).collect();
-            let before = self.nodes.len();
-            let any = fresh.into_iter().any_all(|node| self.fire(node, triggers));
-            if !any && before == self.nodes.len() {
-                return reached;
-            }
-        }
-    }
-
-    fn reached(&self, target: usize) -> BTreeSet<usize> {
-        let mut reached = BTreeSet::new();
-        let mut open = vec![target];
-        while let Some(node) = open.pop() {
-            if reached.insert(node) {
-                open.extend(self.nodes[node].parent);
-                open.extend(self.nodes[node].steps.iter().flat_map(|step| &step.sources));
-            }
-        }
-        reached
-    }
-
-    /// Puts the triggers of a node's base before its instructions. Whether there were any.
-    fn fire(&mut self, node: usize, triggers: &Triggers) -> bool {
-        let texts: Vec<String> = match self.nodes[node].parent {
-            Some(parent) => (self.nodes[parent].steps.iter())
-                .filter_map(|step| match &step.instruction.command {
-                    Command::Onbuild(text) => Some(text.clone()),
-                    _ => None,
-                })
-                .collect(),
-            None if self.nodes[node].is_stage => {
-                let reference = self.nodes[node].base.parse().ok();
-                reference
-                    .and_then(|reference| triggers.get(&reference))
-                    .cloned()
-                    .unwrap_or_default()
-            }
-            None => Vec::new(),
-        };
-        let mut steps = Vec::new();
-        for text in &texts {
-            match self.trigger(node, text) {
-                Ok(step) => steps.push(step),
-                Err(why) => {
-                    let what =
-                        format!("the trigger `ONBUILD {}` of the base: {why}", text.trim_end());
-                    let mistake = Mistake::new(what).at(self.place(&self.nodes[node]));
-                    self.mistakes.push(mistake);
-                }
-            }
-        }
-        let fired = !steps.is_empty();
-        self.nodes[node].steps.splice(0..0, steps);
-        fired
-    }
-
-    fn trigger(&mut self, node: usize, text: &str) -> Result<Step<'a>, String> {
-        let read = lines::read(text);
-        if let Some((_, why)) = read.wrong.into_iter().next() {
-            return Err(why);
-        }
-        let [line] = read.lines.as_slice() else {
-            return Err("it is not one instruction".to_owned());
-        };
-        let frontend = super::super::command::Frontend {
-            escape: read.escape,
-            other: self.file.syntax().is_some(),
-        };
-        let mut instruction =
-            super::super::command::parse(line, frontend).map_err(|(what, _)| what)?;
-        (instruction.line, instruction.last_line) =
-            (self.nodes[node].line, self.nodes[node].last_line);
-        instruction.stage = Some(self.nodes[node].stage);
-        let sources = self.sources(node, &instruction)?;
-        Ok(Step { instruction: Cow::Owned(instruction), sources, onbuild: true })
-    }
-
-    /// Bases that are no references, in stages that are not reached too; and contexts found for those that are.
-    fn refuse_references(&mut self) {
-        for index in 0..self.nodes.len() {
-            let node = &self.nodes[index];
-            if node.parent.is_some() || (node.base == "scratch" && node.context.is_none()) {
-                continue;
-            }
-            match node.base.parse::<Reference>() {
-                Ok(reference) if node.context.is_none() => {
-                    let context = self.context(&reference, node.platform.as_ref());
-                    let node = &mut self.nodes[index];
-                    if let Some(context) = context {
-                        node.context = Some(context);
-                    }
-                }
-                Ok(_) => {}
-                Err(_) if !node.missing.is_empty() => {}
-                Err(invalid) => {
-                    let mistake = Mistake::new(invalid.to_string()).at(self.place(node));
-                    self.mistakes.push(mistake);
-                }
-            }
-        }
-    }
-
-    fn refuse_missing(&mut self, reached: &BTreeSet<usize>, declared: &BTreeSet<String>) {
-        for (index, node) in self.nodes.iter().enumerate() {
-            let is_wrong = reached.contains(&index)
-                || (node.parent.is_none() && node.base.parse::<Reference>().is_err());
-            for name in node.missing.iter().filter(|_| is_wrong) {
-                let place = self.file.place(node.line, node.last_line, Some(&format!("${name}")));
-                let braced =
-                    self.file.place(node.line, node.last_line, Some(&format!("${{{name}")));
-                self.mistakes.push(no_value(name, declared).at(place.max(braced)));
-            }
-        }
-    }
 }
 
 /// `FROM`'s parts.
@@ -464,17 +312,6 @@ struct From<'a> {
     base: &'a str,
     platform: Option<&'a str>,
     name: Option<&'a str>,
-}
-
-fn no_value(name: &str, declared: &BTreeSet<String>) -> Mistake {
-    let mistake = Mistake::new(format!("the argument {name} in FROM has no value"));
-    if declared.contains(name) {
-        return mistake.mend(format!(
-            "set `args.{name} = \"…\"` in image.toml, or give `ARG {name}` a default"
-        ));
-    }
-    mistake
-        .mend(format!("write `ARG {name}=…` before the first FROM; FROM sees no other arguments"))
 }
 
 /// The name of a given context as BuildKit compares it.
@@ -491,16 +328,5 @@ fn context_key(name: &str) -> String {
             format!("{key}::{platform}")
         }
         None => key,
-    }
-}
-
-trait AnyAll: Iterator {
-    /// Like `any`, but goes through to the end.
-    fn any_all(self, predicate: impl FnMut(Self::Item) -> bool) -> bool;
-}
-
-impl<I: Iterator> AnyAll for I {
-    fn any_all(self, predicate: impl FnMut(Self::Item) -> bool) -> bool {
-        self.map(predicate).fold(false, |any, this| any | this)
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn kind(source: &str) -> Kind {
     let git = match scheme.as_deref() {
         Some("http" | "https") => {
             let path = source.split(['#', '?']).next().unwrap_or_default();
-            if path.ends_with(".git") {
+            if path.strip_suffix(".git").is_some() {
                 true
             } else if source.starts_with("http://") || source.starts_with("https://") {
                 return Kind::Http;
