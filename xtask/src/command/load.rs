@@ -70,7 +70,11 @@ pub(super) fn load(global: &Global, overrides: &[String]) -> anyhow::Result<Load
         .iter()
         .filter_map(|target| node(target, &dockerfiles, &facts, &args))
         .collect();
-    let scope = Scope { prefixes: prefixes(&workspace), build_platform: Platform::native() };
+    let scope = Scope {
+        prefixes: prefixes(&workspace),
+        build_platform: Platform::native(),
+        triggers: &workspace.triggers(),
+    };
     let graph = graph::build(&nodes, &scope)?;
     Ok(Loaded { workspace, graph, dockerfiles, facts, args })
 }
