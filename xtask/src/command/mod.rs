@@ -6,6 +6,7 @@ mod build;
 mod doctor;
 mod engine;
 mod graph;
+mod keys;
 mod list;
 mod load;
 mod plan;
@@ -17,6 +18,8 @@ mod steps;
 mod tags;
 
 use std::process::ExitCode;
+
+pub use keys::keys;
 
 use crate::cli::{Cli, Command};
 

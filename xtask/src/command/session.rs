@@ -125,7 +125,7 @@ pub(super) fn substitutes(
 
 impl Substitutes {
     /// What `images.lock` says.
-    fn locked(workspace: &Workspace) -> Self {
+    pub(super) fn locked(workspace: &Workspace) -> Self {
         let mut locked = Self::default();
         for (reference, image) in &workspace.lock {
             let exact =
