@@ -35,7 +35,7 @@ struct File {
 ///
 /// # Errors
 /// Where it is no lock.
-pub fn parse(text: &str) -> Result<BTreeMap<Reference, LockedImage>, Mistake> {
+pub(super) fn parse(text: &str) -> Result<BTreeMap<Reference, LockedImage>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         Mistake::new(format!("it is no lock of images: {}", error.message()))

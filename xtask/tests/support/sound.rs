@@ -150,7 +150,7 @@ impl Workspace {
         for (index, value) in self.args.iter().enumerate() {
             let _ = writeln!(args, "ARG{index} = \"{value}\"");
         }
-        for image in ["parent", "child"] {
+        for image in self.images {
             let text =
                 format!("context = \"/ctx\"\ncontexts = {{ data = \"/data\" }}\n[args]\n{args}");
             fs::write(self.root.join(image).join("image.toml"), text).unwrap();
