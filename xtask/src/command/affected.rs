@@ -13,7 +13,7 @@ use super::keys::of_workspace;
 use super::{load, select};
 use crate::cli::{AffectedArgs, Global};
 use crate::engine::interrupt;
-use crate::key::{Line, PlatformKey, state_folder};
+use crate::key::{Line, PlatformKey};
 use crate::plan;
 use crate::report::{self, AffectedJson, AffectedList};
 use crate::workspace::{Checkout, Git, TargetName};
@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, args: &AffectedArgs) -> anyhow::Result<ExitCo
     // With the signals listened to, an interruption ends in the checkout being removed.
     interrupt::listen();
     let root = load::root(global)?.canonicalize_utf8()?;
-    let checkout = Checkout::merge_base(&root, &args.since, &state_folder(&root).join("tmp"))?;
+    let checkout = Checkout::merge_base(&root, &args.since)?;
     let (loaded, now) = of_workspace(&root)?;
     let (_, before) = of_workspace(&checkout.root)?;
     let selected = select::select(&loaded, &args.images)?;

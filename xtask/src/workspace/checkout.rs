@@ -19,11 +19,12 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// Checks out the merge base of HEAD and `revision` below `scratch`. Files kept by Git LFS stay pointers.
+    /// Checks out the merge base of HEAD and `revision`, away from the workspace, which would find its own images twice.
+    /// Files kept by Git LFS stay pointers.
     ///
     /// # Errors
     /// A [`Mistake`] where git does not know the revision, or not enough of the history.
-    pub fn merge_base(root: &Utf8Path, revision: &str, scratch: &Utf8Path) -> anyhow::Result<Self> {
+    pub fn merge_base(root: &Utf8Path, revision: &str) -> anyhow::Result<Self> {
         if revision.is_empty() || revision.starts_with('-') {
             return Err(Mistake::new(format!("{revision:?} is no revision"))
                 .mend("name a branch, tag or commit: --since origin/main")
@@ -50,8 +51,7 @@ impl Checkout {
             mistake.mend(mend).into_error()
         })?;
         let commit = commit.trim().to_owned();
-        std::fs::create_dir_all(scratch)?;
-        let folder = tempfile::Builder::new().prefix("since-").tempdir_in(scratch)?;
+        let folder = tempfile::Builder::new().prefix("dockyard-since-").tempdir()?;
         let path = Utf8Path::from_path(folder.path())
             .ok_or_else(|| anyhow::anyhow!("the workspace's path is not UTF-8"))?
             .join("tree");
