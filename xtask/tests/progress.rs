@@ -4,6 +4,7 @@
 //! `debian:trixie-slim` has to be there.
 
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "what fails in a test may panic")]
 
 use std::process::Command;
 use std::sync::Mutex;

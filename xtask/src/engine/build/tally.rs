@@ -47,7 +47,7 @@ impl Tally {
                 }
             }
             Event::Log { step, text, .. } => {
-                push(self.tails.entry(step.number).or_default(), text, LAST_LINES)
+                push(self.tails.entry(step.number).or_default(), text, LAST_LINES);
             }
             Event::Warning(warning) => {
                 self.warnings.insert(warning);
