@@ -129,7 +129,7 @@ impl<'a> Workshop<'a> {
             secrets: &secrets(step),
         };
         let built = run_build(&build.invocation(), log, sink)
-            .map_err(|failure| NotMade::Build(Box::new(failure)))?;
+            .map_err(NotMade::Build)?;
         let image = self.find(&step.local_name())?;
         let mut made = Made {
             built: true,
