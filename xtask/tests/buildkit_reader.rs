@@ -77,7 +77,8 @@ fn provide_images() {
     assert!(said.success, "{}", said.stderr);
 }
 
-/// `fixtures/dockerfiles/*`, with lines at their end that say how to build them: `#: arg NAME=VALUE`, `#: target NAME`.
+/// `fixtures/dockerfiles/*`, with lines at their end that say how to build them: `#: arg NAME=VALUE`, `#: target NAME`,
+/// `#: context NAME`.
 fn fixtures() -> Vec<Case> {
     let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dockerfiles");
     let mut cases = Vec::new();
@@ -91,6 +92,7 @@ fn fixtures() -> Vec<Case> {
             text,
             args: Vec::new(),
             target: None,
+            contexts: Vec::new(),
         };
         for line in case.text.clone().lines().filter_map(|line| line.strip_prefix("#: ")) {
             match line.split_once(' ').unwrap() {
@@ -99,6 +101,7 @@ fn fixtures() -> Vec<Case> {
                     case.args.push((name.to_owned(), value.to_owned()));
                 }
                 ("target", target) => case.target = Some(target.to_owned()),
+                ("context", name) => case.contexts.push(name.to_owned()),
                 other => panic!("{path}: {other:?}"),
             }
         }
@@ -176,7 +179,7 @@ fn images(file: &Dockerfile, case: &Case) -> Result<BTreeSet<String>, dockyard::
         target: case.target.as_deref(),
         platform: &platform,
         build_platform: &platform,
-        contexts: &BTreeSet::new(),
+        contexts: &case.contexts.iter().cloned().collect(),
     };
     let resolved = file.resolve(&request)?;
     let full = |reference: &dockyard::reference::Reference| match &reference.tag {
@@ -197,6 +200,8 @@ fn call(case: &Case, kind: &str) -> support::Said {
             .to_vec();
     args.push(format!("--call={kind},format=json"));
     args.extend(case.args.iter().map(|(name, value)| format!("--build-arg={name}={value}")));
+    let context = |name| format!("--build-context={name}=docker-image://dyr0x");
+    args.extend(case.contexts.iter().map(context));
     args.extend(case.target.iter().map(|target| format!("--target={target}")));
     args.push("-".to_owned());
     docker(&args.iter().map(String::as_str).collect::<Vec<_>>(), &case.text)
@@ -410,7 +415,11 @@ fn targets(case: &Case) -> Result<Stages, String> {
             u32::try_from(line).unwrap(),
         )
     };
-    Ok(json["targets"].as_array().into_iter().flatten().map(stage).collect())
+    match json["targets"].as_array() {
+        Some(targets) if !targets.is_empty() => Ok(targets.iter().map(stage).collect()),
+        // A file without a stage is refused by everything else.
+        _ => Err("no stages".to_owned()),
+    }
 }
 
 /// The images whose metadata BuildKit loads, with the platform.

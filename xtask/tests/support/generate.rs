@@ -17,6 +17,7 @@ pub(crate) struct Case {
     pub(crate) text: String,
     pub(crate) args: Vec<(String, String)>,
     pub(crate) target: Option<String>,
+    pub(crate) contexts: Vec<String>,
 }
 
 /// Lines of `.dockerignore`, for the names that `tests/buildkit_reader.rs` gives files.
@@ -150,7 +151,7 @@ pub(crate) fn case(seed: u64) -> Case {
     if make.random.once_in(12) {
         text.insert(0, '\u{feff}');
     }
-    Case { name: format!("generated {seed}"), text, args, target }
+    Case { name: format!("generated {seed}"), text, args, target, contexts: Vec::new() }
 }
 
 struct Make {
