@@ -54,8 +54,8 @@ fn reads(resolved: &Resolved) -> String {
         let context = read.context.as_deref().map(|name| format!("{name}:")).unwrap_or_default();
         let what = match &read.reading {
             Reading::Paths { sources, excludes, parents } => {
-                let excludes: String =
-                    excludes.iter().map(|pattern| format!(" -{pattern}")).collect();
+                let excludes = excludes.join(" -");
+                let excludes = if excludes.is_empty() { excludes } else { format!(" -{excludes}") };
                 format!("{}{excludes}{}", sources.join(" "), if *parents { " parents" } else { "" })
             }
             Reading::Whole { .. } => "WHOLE".to_owned(),
