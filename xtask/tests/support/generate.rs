@@ -53,7 +53,7 @@ pub(crate) fn case(seed: u64) -> Case {
         make.stage(stage);
     }
     make.stage = stages;
-    let target = make.random.below(3) == 0.then(|| make.earlier().to_owned());
+    let target = (make.random.below(3) == 0).then(|| make.earlier().to_owned());
     let mut args = Vec::new();
     for (name, value) in [("A", "dyr0"), ("B", "v2"), ("C", "1"), ("E", "")] {
         if make.random.below(2) == 0 {
