@@ -121,11 +121,16 @@ fn compare(case: &Case) -> (Kind, Option<String>) {
         let ours = ours.as_ref().map_err(ToString::to_string).map(stages);
         let _ = writeln!(differences, "stages:\n  BuildKit {their_stages:?}\n  reader   {ours:?}");
     }
-    let (theirs, said) = outline(case);
     let (our_outcome, why) = match ours.and_then(|file| images(&file, case)) {
         Ok(images) => (Outcome::Images(images), String::new()),
         Err(mistakes) => (Outcome::Refused, mistakes.to_string()),
     };
+    // BuildKit 0.25 does not see a circle that a trigger closes, and its outline of one never ends: it takes the engine
+    // with it. Such a file is not shown to it.
+    if case.text.to_ascii_lowercase().contains("onbuild") && why.contains("in a circle") {
+        return (Kind::Refused, None);
+    }
+    let (theirs, said) = outline(case);
     // Stricter on purpose: an argument without a value in a FROM that is reached.
     // An image that an ONBUILD trigger makes reachable is used, but its metadata is not loaded if it was looked at before.
     let onbuild = case.text.to_ascii_lowercase().contains("onbuild");

@@ -229,6 +229,11 @@ fn mistakes_say_where_and_how() {
             "",
             "D:1:1: stages copy from each other in a circle: x → x",
         ),
+        (
+            "FROM a AS x\nONBUILD RUN --mount=from=y,target=/y z\nFROM x AS y",
+            "",
+            "D:3:1: stages copy from each other in a circle: y → y",
+        ),
         ("FROM A", "", "D:1:6: \"A\" is not a valid reference"),
         ("FROM a\n  RUNN x", "", "D:2:3: \"RUNN\" is no instruction\n  mend: did you mean RUN?"),
         (
