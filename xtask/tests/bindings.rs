@@ -97,14 +97,14 @@ fn family(test: &'static TestEngine) -> Option<Lab> {
 
 /// Every child has what its parent has now.
 fn children_have_their_parents(lab: &Lab, images: &BTreeMap<String, serde_json::Value>) {
-    let content = |name: &str, path: &str| {
-        lab.content(images[name]["digest"].as_str().unwrap(), path)
-    };
+    let content =
+        |name: &str, path: &str| lab.content(images[name]["digest"].as_str().unwrap(), path);
     let parent = content("parent", "/token");
     for (id, ..) in CHILDREN {
         assert_eq!(content(id, "/read"), parent, "{id}");
     }
-    let pairs = [("pair:lite", "of-pair:lite"), ("pair:full", "of-pair:full"), ("pair:lite", "of-default")];
+    let pairs =
+        [("pair:lite", "of-pair:lite"), ("pair:full", "of-pair:full"), ("pair:lite", "of-default")];
     for (parent, child) in pairs {
         assert_eq!(content(child, "/read"), content(parent, "/token"), "{child}");
     }
@@ -168,6 +168,29 @@ fn on_a_remote_builder() {
 }
 
 #[test]
+fn on_a_container_builder() {
+    let Some(mut lab) = engines::containerd().and_then(family) else { return };
+    let Some(image) = buildkitd::image(lab.test) else { return };
+    create_builder(
+        &mut lab,
+        &["--driver=docker-container", &format!("--driver-opt=image={image}")],
+    );
+    let _removed = RemovedAtTheEnd(&lab);
+    prove(&lab, &["--builder=apart"]);
+}
+
+/// A builder whose container must not outlive the test.
+struct RemovedAtTheEnd<'a>(&'a Lab);
+
+impl Drop for RemovedAtTheEnd<'_> {
+    fn drop(&mut self) {
+        let mut command = self.0.test.command("docker");
+        command.env("BUILDX_CONFIG", self.0.root().join("target/buildx"));
+        let _removed = command.args(["buildx", "rm", "apart"]).output();
+    }
+}
+
+#[test]
 fn on_a_remote_builder_beside_the_classic_store() {
     let Some(mut lab) = engines::classic().and_then(family) else { return };
     let Some(daemon) = Buildkitd::start() else { return };
@@ -181,7 +204,10 @@ fn a_stage_that_hides_its_parent_is_refused() {
     lab.image("hidden", "", "FROM parent AS parent\nRUN cp /token /read\n");
     let said = lab.say(&["build", "hidden"]);
     assert_eq!(said.status, Some(2), "{said}");
-    assert!(said.stderr.contains("hidden/Dockerfile:1") && said.stderr.contains("rename the stage"), "{said}");
+    assert!(
+        said.stderr.contains("hidden/Dockerfile:1") && said.stderr.contains("rename the stage"),
+        "{said}"
+    );
     assert!(lab.records().is_empty());
 }
 
@@ -190,5 +216,8 @@ fn a_builder_that_is_not_there_is_named_with_the_mend() {
     let Some(lab) = engines::any().and_then(family) else { return };
     let said = lab.say(&["build", "--builder=nowhere"]);
     assert_eq!(said.status, Some(2), "{said}");
-    assert!(said.stderr.contains("\"nowhere\"") && said.stderr.contains("docker buildx ls"), "{said}");
+    assert!(
+        said.stderr.contains("\"nowhere\"") && said.stderr.contains("docker buildx ls"),
+        "{said}"
+    );
 }

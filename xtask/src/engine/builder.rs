@@ -85,8 +85,8 @@ impl Builder {
             }
             _ => failure.into(),
         })?;
-        let builder: Self = parse(&said)
-            .with_context(|| format!("failed to understand what `{command}` says"))?;
+        let builder: Self =
+            parse(&said).with_context(|| format!("failed to understand what `{command}` says"))?;
         Ok(builder)
     }
 

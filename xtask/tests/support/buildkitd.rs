@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::engines;
+use super::engines::{self, TestEngine};
 use super::lab::{succeed, wait_until};
 
 const VERSION: &str = "v0.25.2";
@@ -38,11 +38,66 @@ fn make(folder: &Utf8Path) -> Result<(), String> {
     };
     // BuildKit's own go.mod has `exclude`, so that it can only be a dependency of another module.
     let tool = |program: &str| format!("github.com/moby/buildkit/cmd/{program}");
-    go(&["get", "-tool", &format!("{}@{VERSION}", tool("buildkitd")), &format!("{}@{VERSION}", tool("buildctl"))])?;
+    go(&[
+        "get",
+        "-tool",
+        &format!("{}@{VERSION}", tool("buildkitd")),
+        &format!("{}@{VERSION}", tool("buildctl")),
+    ])?;
     for program in ["buildkitd", "buildctl"] {
-        go(&["build", "-tags=osusergo,netgo,static_build", "-ldflags=-s -w", "-o", program, &tool(program)])?;
+        go(&[
+            "build",
+            "-tags=osusergo,netgo,static_build",
+            "-ldflags=-s -w",
+            "-o",
+            program,
+            &tool(program),
+        ])?;
     }
     Ok(())
+}
+
+/// The image that buildx's docker-container driver starts, put into the engine of `test`. From scratch: `runc` comes
+/// with the libraries it is linked with.
+pub(crate) fn image(test: &TestEngine) -> Option<String> {
+    let programs = programs()?;
+    let name = format!("dockyard.invalid/buildkit:{VERSION}");
+    if test.engine.image(&name).unwrap().is_some() {
+        return Some(name);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(folder.path()).unwrap();
+    let put = |from: &str, to: &str| {
+        let to = root.join(to.trim_start_matches('/'));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, to).unwrap();
+    };
+    for program in ["buildkitd", "buildctl"] {
+        put(programs.join(program).as_str(), &format!("usr/bin/{program}"));
+    }
+    let runc = runc()?;
+    put(runc, "usr/bin/runc");
+    // `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, and the loader as a bare path. Static: no lines.
+    let libraries = succeed(Command::new("ldd").arg(runc)).unwrap_or_default();
+    for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+        put(library, library);
+    }
+    std::fs::create_dir_all(root.join("tmp")).unwrap();
+    let dockerfile = "FROM scratch\nCOPY . /\nENV PATH=/usr/bin\nENTRYPOINT [\"buildkitd\"]\n";
+    std::fs::write(root.join("Dockerfile"), dockerfile).unwrap();
+    let mut build = test.command("docker");
+    succeed(build.args(["buildx", "build", "--builder=default", "--tag", &name, root.as_str()]))
+        .unwrap();
+    Some(name)
+}
+
+fn runc() -> Option<&'static str> {
+    let places = ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"];
+    let runc = places.into_iter().find(|path| Utf8Path::new(path).exists());
+    if runc.is_none() {
+        engines::not_run("buildkitd needs runc");
+    }
+    runc
 }
 
 /// A daemon that runs as long as this value lives.
@@ -54,11 +109,7 @@ pub(crate) struct Buildkitd {
 impl Buildkitd {
     pub(crate) fn start() -> Option<Self> {
         let programs = programs()?;
-        let runc = ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"];
-        let Some(runc) = runc.iter().find(|path| Utf8Path::new(path).exists()) else {
-            engines::not_run("buildkitd needs runc");
-            return None;
-        };
+        let runc = runc()?;
         let folder = tempfile::Builder::new().prefix("bkd-").tempdir().unwrap();
         let path = Utf8Path::from_path(folder.path()).unwrap();
         let log = std::fs::File::create(path.join("log")).unwrap();

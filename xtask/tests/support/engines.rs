@@ -14,7 +14,8 @@ use dockyard::engine::{Engine, Environment, Search, Store, Version};
 /// The first buildx that knows `--call`.
 const CALL: Version = Version::new(0, 15, 0);
 /// A unix socket's path has 107 bytes, and containerd's is this much longer than the engine's folder.
-const LONGEST_FOLDER: usize = 107 - "/classic/dockyard/engine/exec/containerd/containerd-debug.sock".len();
+const LONGEST_FOLDER: usize =
+    107 - "/classic/dockyard/engine/exec/containerd/containerd-debug.sock".len();
 /// Variables that lead to another engine.
 const MISLEADING: [&str; 7] = [
     "DOCKER_HOST",
@@ -71,9 +72,10 @@ pub(crate) fn kept() -> &'static Utf8Path {
         let folder = if target.as_str().len() <= LONGEST_FOLDER {
             target.to_owned()
         } else {
-            let hash = target.as_str().bytes().fold(5381_u32, |hash, byte| {
-                hash.wrapping_mul(33) ^ u32::from(byte)
-            });
+            let hash = target
+                .as_str()
+                .bytes()
+                .fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
             let temporary = Utf8PathBuf::from_path_buf(std::env::temp_dir()).expect("text");
             temporary.join(format!("dockyard-{hash:08x}"))
         };
@@ -98,11 +100,7 @@ pub(crate) fn not_run(why: &str) {
     eprintln!("not run: {why}");
 }
 
-fn provide(
-    name: &str,
-    options: &Options,
-    serves: impl Fn(&Engine) -> bool,
-) -> Option<TestEngine> {
+fn provide(name: &str, options: &Options, serves: impl Fn(&Engine) -> bool) -> Option<TestEngine> {
     let provided = match Engine::find(&Search::default()) {
         Ok(engine) if serves(&engine) => Ok(TestEngine::reached(engine)),
         _ => start(name, options),
@@ -128,9 +126,12 @@ fn start(name: &str, options: &Options) -> anyhow::Result<TestEngine> {
         .fold(Environment::of_process(), |environment, name| environment.without(name))
         .with("XDG_STATE_HOME", home.as_str());
     // The packages are shared, and apt does not wait for another apt.
-    locked("engines", || private::start(&environment, &options, &|line| eprintln!("{name}: {line}")))?;
+    locked("engines", || {
+        private::start(&environment, &options, &|line| eprintln!("{name}: {line}"))
+    })?;
     let engine = Engine::find_private(&environment);
-    let engine = engine.ok_or_else(|| anyhow::anyhow!("it runs, but its client does not reach it"))?;
+    let engine =
+        engine.ok_or_else(|| anyhow::anyhow!("it runs, but its client does not reach it"))?;
     let state = State::of(&environment)?;
     let path = std::env::var("PATH").unwrap_or_default();
     let programs = engine.docker.parent().unwrap_or(Utf8Path::new("/"));
@@ -169,7 +170,9 @@ impl TestEngine {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         for name in MISLEADING {
-            if !self.variables.is_empty() && self.variables.iter().any(|(own, _)| *own == "DOCKER_HOST") {
+            if !self.variables.is_empty()
+                && self.variables.iter().any(|(own, _)| *own == "DOCKER_HOST")
+            {
                 command.env_remove(name);
             }
         }

@@ -34,7 +34,10 @@ impl Lab {
     pub(crate) fn new(test: &'static TestEngine) -> Self {
         let folder = tempfile::Builder::new().prefix("lab-").tempdir().unwrap();
         let lab = Self { test, folder, variables: BTreeMap::new() };
-        lab.file("Cargo.toml", "[workspace.metadata.dockyard]\nregistries = [\"registry.invalid/lab\"]\n");
+        lab.file(
+            "Cargo.toml",
+            "[workspace.metadata.dockyard]\nregistries = [\"registry.invalid/lab\"]\n",
+        );
         lab.file(".gitignore", "/target/\n");
         lab.git(&["init", "--quiet", "--initial-branch=main"]);
         lab
@@ -160,7 +163,8 @@ pub(crate) fn images(said: &Said) -> BTreeMap<String, Value> {
     images
         .map(|image| {
             let id = image["id"].as_str().unwrap();
-            let variant = image["variant"].as_str().map_or_else(String::new, |name| format!(":{name}"));
+            let variant =
+                image["variant"].as_str().map_or_else(String::new, |name| format!(":{name}"));
             (format!("{id}{variant}"), image.clone())
         })
         .collect()

@@ -59,8 +59,7 @@ impl Archive {
         } else {
             archive.folder.join("keyring").join(KEYRING.trim_start_matches('/'))
         };
-        archive =
-            Self { folder: folder.join(suite), ..Self::of_machine(folder, environment)? };
+        archive = Self { folder: folder.join(suite), ..Self::of_machine(folder, environment)? };
         let lists = archive.folder.join("lists");
         let sources = archive.folder.join("sources.list");
         for made in [lists.join("partial"), archive.folder.join("packages")] {

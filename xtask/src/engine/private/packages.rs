@@ -7,8 +7,8 @@ use camino::Utf8Path;
 
 use super::super::Invocation;
 use super::super::environment::Environment;
-use super::super::substitute::Word;
 use super::super::not_found::{OLDEST_BUILDX, OLDEST_ENGINE};
+use super::super::substitute::Word;
 use super::super::version::Version;
 use super::Options;
 use super::archive::Archive;
