@@ -56,8 +56,9 @@ pub fn run_build(
     if interrupt::interrupted() {
         return Err(fails(Cause::Interrupted));
     }
-    let mut log_file = Log::create(log, invocation)
-        .map_err(|error| fails(Cause::NotStarted(format!("failed to write the log {log}: {error}"))))?;
+    let mut log_file = Log::create(log, invocation).map_err(|error| {
+        fails(Cause::NotStarted(format!("failed to write the log {log}: {error}")))
+    })?;
     let (handle, chunks) = start_child(invocation).map_err(|error| {
         let program = invocation.argv().next().unwrap_or_default().to_owned();
         fails(Cause::NotStarted(format!("failed to start {program}: {error}")))

@@ -8,7 +8,8 @@ use super::*;
 fn jobs(text: &[&str]) -> Vec<Job> {
     let mut jobs: Vec<Job> = Vec::new();
     for job in text {
-        let (job, seconds) = job.split_once('=').map_or((*job, None), |(job, time)| (job, time.parse().ok()));
+        let (job, seconds) =
+            job.split_once('=').map_or((*job, None), |(job, time)| (job, time.parse().ok()));
         let (name, needs) = job.split_once(':').unwrap_or((job, ""));
         let index = |need| jobs.iter().position(|job| job.name == need).unwrap();
         let needs = needs.split(',').filter(|need| !need.is_empty()).map(index).collect();
@@ -69,7 +70,11 @@ fn order_failures_and_stops() {
         // A need that is named twice is one.
         (&["a", "b:a,a"], false, &[], None, "+a -a +b -b"),
     ] {
-        assert_eq!(observed(&jobs(text), one(keep_going), fails, stop_after), expected, "{text:?} {fails:?}");
+        assert_eq!(
+            observed(&jobs(text), one(keep_going), fails, stop_after),
+            expected,
+            "{text:?} {fails:?}"
+        );
     }
 }
 
@@ -120,7 +125,8 @@ fn a_child_never_starts_before_its_parents_succeeded() {
         &|_, _| {},
     );
     assert_eq!(outcomes[9], Outcome::Failed(()));
-    let blocked = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Blocked { by: 9 })).count();
+    let blocked =
+        outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Blocked { by: 9 })).count();
     let done = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done(()))).count();
     assert!(blocked > 5, "{outcomes:?}");
     assert_eq!(done + blocked + 1, jobs.len());
@@ -148,7 +154,9 @@ fn what_runs_may_end_after_a_failure() {
             until(&failed);
             Ok(())
         },
-        &|_, moment| failed.store(matches!(moment, Moment::Ended(Outcome::Failed(()))), Ordering::SeqCst),
+        &|_, moment| {
+            failed.store(matches!(moment, Moment::Ended(Outcome::Failed(()))), Ordering::SeqCst)
+        },
     );
     assert_eq!(outcomes, [Outcome::Failed(()), Outcome::Done(()), Outcome::NotStarted]);
 }

@@ -244,5 +244,5 @@ fn mistakes_say_where_and_how() {
         assert!(mistakes.starts_with(expected), "{text}: {mistakes}");
     }
     let several = Dockerfile::parse(Utf8Path::new("D"), "FROM\nNO x\nCOPY a\n").unwrap_err();
-    assert_eq!(several.iter().count(), 3);
+    assert_eq!(several.into_iter().count(), 3);
 }

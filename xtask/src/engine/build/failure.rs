@@ -51,7 +51,15 @@ pub struct Excerpt {
 impl BuildFailure {
     pub(super) fn before_start(cause: Cause, log: Utf8PathBuf) -> Self {
         let summary = cause.to_string();
-        Self { cause, time: Duration::ZERO, step: None, last_lines: Vec::new(), summary, excerpt: None, log }
+        Self {
+            cause,
+            time: Duration::ZERO,
+            step: None,
+            last_lines: Vec::new(),
+            summary,
+            excerpt: None,
+            log,
+        }
     }
 }
 
@@ -71,7 +79,9 @@ impl fmt::Display for Cause {
 impl fmt::Display for BuildFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            Cause::Step | Cause::Refused | Cause::DiskFull if !self.summary.is_empty() => f.write_str(&self.summary),
+            Cause::Step | Cause::Refused | Cause::DiskFull if !self.summary.is_empty() => {
+                f.write_str(&self.summary)
+            }
             cause => cause.fmt(f),
         }
     }
@@ -81,7 +91,9 @@ impl std::error::Error for BuildFailure {}
 
 /// buildx's own error among its lines of text: from the last `ERROR: ` on.
 pub(super) fn summary(text: &[String]) -> String {
-    let Some(start) = text.iter().rposition(|line| line.starts_with("ERROR: ")) else { return String::new() };
+    let Some(start) = text.iter().rposition(|line| line.starts_with("ERROR: ")) else {
+        return String::new();
+    };
     let mut summary = text[start..].join("\n");
     for beginning in ["ERROR: ", "failed to build: ", "failed to solve: "] {
         if let Some(rest) = summary.strip_prefix(beginning) {
@@ -121,21 +133,33 @@ mod tests {
         );
         assert_eq!(summary(&said), "process \"/bin/sh -c a   b\" did not complete\nsecond line");
         let excerpt = excerpt(&said).unwrap();
-        assert_eq!((excerpt.file.as_str(), excerpt.line, excerpt.lines.len()), ("sub/Dockerfile.base", 4, 4));
+        assert_eq!(
+            (excerpt.file.as_str(), excerpt.line, excerpt.lines.len()),
+            ("sub/Dockerfile.base", 4, 4)
+        );
     }
 
     #[test]
     fn other_ends() {
         for (said, expected) in [
             ("ERROR: failed to solve: x", "x"),
-            ("ERROR: unable to prepare context: path \"n\" not found", "unable to prepare context: path \"n\" not found"),
+            (
+                "ERROR: unable to prepare context: path \"n\" not found",
+                "unable to prepare context: path \"n\" not found",
+            ),
             ("ERROR: one\nERROR: two", "two"),
             ("no error", ""),
             ("", ""),
         ] {
             assert_eq!(summary(&text(said)), expected);
         }
-        for said in ["", "Dockerfile:x\n--------", "Dockerfile:1", "Dockerfile:1\nno rule", "12:30\nx\n--------"] {
+        for said in [
+            "",
+            "Dockerfile:x\n--------",
+            "Dockerfile:1",
+            "Dockerfile:1\nno rule",
+            "12:30\nx\n--------",
+        ] {
             assert_eq!(excerpt(&text(said)), None, "{said}");
         }
     }

@@ -68,7 +68,9 @@ impl Words {
         match event {
             // A step that is run again is no news.
             Event::Started(step) if self.ends.contains_key(&step.number) => {}
-            Event::Started(step) => line(self, step.number, &format!("#{} {}", step.number, step.title())),
+            Event::Started(step) => {
+                line(self, step.number, &format!("#{} {}", step.number, step.title()))
+            }
             Event::Finished { step, cached, error, seconds } => {
                 let end = match error {
                     Some(error) if error.contains(CANCELED) => "CANCELED".to_owned(),
@@ -112,14 +114,20 @@ mod tests {
 
     #[test]
     fn reads_like_plain_progress() {
-        let step = |number, name: &str| Arc::new(Step { number, digest: String::new(), name: name.to_owned() });
+        let step = |number, name: &str| {
+            Arc::new(Step { number, digest: String::new(), name: name.to_owned() })
+        };
         let (load, run) = (step(1, "[internal] load"), step(2, "[2/2] RUN <<EOF\n  make\nEOF"));
         let end = |step: &Arc<Step>, cached, error: Option<&str>, seconds| {
             let error = error.map(str::to_owned);
             Event::Finished { step: Arc::clone(step), cached, error, seconds }
         };
-        let done = |id: &str, current| {
-            Event::Transfer { step: Arc::clone(&load), id: id.to_owned(), current, total: None, done: true }
+        let done = |id: &str, current| Event::Transfer {
+            step: Arc::clone(&load),
+            id: id.to_owned(),
+            current,
+            total: None,
+            done: true,
         };
         let warning = Warning {
             short: "Legacy".to_owned(),
@@ -136,7 +144,12 @@ mod tests {
             Event::Started(Arc::clone(&load)),
             end(&load, false, None, 0.02),
             Event::Started(Arc::clone(&run)),
-            Event::Log { step: Arc::clone(&run), output: Output::Stdout, seconds: 0.5124, text: "hi".to_owned() },
+            Event::Log {
+                step: Arc::clone(&run),
+                output: Output::Stdout,
+                seconds: 0.5124,
+                text: "hi".to_owned(),
+            },
             Event::Warning(warning),
             end(&run, false, Some("exit code: 1"), 1.0),
             Event::Text("ERROR: x".to_owned()),

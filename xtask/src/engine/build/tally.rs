@@ -46,7 +46,9 @@ impl Tally {
                     self.cached.insert(step.number);
                 }
             }
-            Event::Log { step, text, .. } => push(self.tails.entry(step.number).or_default(), text, LAST_LINES),
+            Event::Log { step, text, .. } => {
+                push(self.tails.entry(step.number).or_default(), text, LAST_LINES)
+            }
             Event::Warning(warning) => {
                 self.warnings.insert(warning);
             }
@@ -68,14 +70,19 @@ impl Tally {
             None => text[text.len().saturating_sub(LAST_LINES)..].to_vec(),
         };
         let step_error = self.failed.as_ref().map_or("", |(_, error)| error);
-        let disk_is_full = [step_error, &summary].into_iter().chain(last_lines.iter().map(String::as_str)).any(is_full);
+        let disk_is_full = [step_error, &summary]
+            .into_iter()
+            .chain(last_lines.iter().map(String::as_str))
+            .any(is_full);
         let cause = match status {
             _ if interrupt::interrupted() => Cause::Interrupted,
             Err(Stopped::Interrupted | Stopped::TimedOut(_)) => Cause::Interrupted,
             Err(Stopped::Lost(_)) => Cause::Killed,
             _ if disk_is_full => Cause::DiskFull,
             Ok(status) if was_killed(status) && summary.is_empty() => Cause::Killed,
-            Ok(_) if self.failed.as_ref().is_some_and(|(step, _)| step.makes_layer()) => Cause::Step,
+            Ok(_) if self.failed.as_ref().is_some_and(|(step, _)| step.makes_layer()) => {
+                Cause::Step
+            }
             Ok(_) => Cause::Refused,
         };
         let summary = if summary.is_empty() { step_error.to_owned() } else { summary };
@@ -112,7 +119,12 @@ mod tests {
     }
 
     fn finished(step: &Arc<Step>, cached: bool, error: Option<&str>) -> Event {
-        Event::Finished { step: Arc::clone(step), cached, error: error.map(str::to_owned), seconds: 1.0 }
+        Event::Finished {
+            step: Arc::clone(step),
+            cached,
+            error: error.map(str::to_owned),
+            seconds: 1.0,
+        }
     }
 
     fn failure(events: Vec<Event>, status: i32) -> BuildFailure {
@@ -152,13 +164,28 @@ mod tests {
         };
         for (events, status, cause) in [
             (vec![finished(&run, false, Some("exit code: 1")), text("ERROR: x")], 256, Cause::Step),
-            (vec![finished(&load, false, Some("not found")), text("ERROR: x")], 256, Cause::Refused),
+            (
+                vec![finished(&load, false, Some("not found")), text("ERROR: x")],
+                256,
+                Cause::Refused,
+            ),
             (vec![finished(&run, false, Some(CANCELED)), text("ERROR: x")], 256, Cause::Refused),
             (vec![text("ERROR: write /x: no space left on device")], 256, Cause::DiskFull),
-            (vec![log("tar: No space left on device"), finished(&run, false, Some("exit code: 2"))], 256, Cause::DiskFull),
+            (
+                vec![
+                    log("tar: No space left on device"),
+                    finished(&run, false, Some("exit code: 2")),
+                ],
+                256,
+                Cause::DiskFull,
+            ),
             (vec![], 9, Cause::Killed),
             (vec![], 137 << 8, Cause::Killed),
-            (vec![finished(&run, false, Some("exit code: 137")), text("ERROR: x")], 256, Cause::Step),
+            (
+                vec![finished(&run, false, Some("exit code: 137")), text("ERROR: x")],
+                256,
+                Cause::Step,
+            ),
             (vec![], 256, Cause::Refused),
         ] {
             assert_eq!(failure(events.clone(), status).cause, cause, "{events:?}");
@@ -172,7 +199,8 @@ mod tests {
             let output = crate::engine::progress::Output::Stdout;
             Event::Log { step: Arc::clone(step), output, seconds: 0.0, text: format!("{n}") }
         };
-        let mut events: Vec<Event> = (0..50).flat_map(|n| [log(&one, n), log(&two, n + 100)]).collect();
+        let mut events: Vec<Event> =
+            (0..50).flat_map(|n| [log(&one, n), log(&two, n + 100)]).collect();
         events.push(finished(&one, false, Some("Canceled: context canceled")));
         events.push(finished(&two, false, Some("exit code: 3")));
         let failure = failure(events, 256);
