@@ -18,6 +18,7 @@ use crate::execute::{self, Job, Limits, Moment, Outcome};
 use crate::key::{Bases, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Action, Plan, Step};
+use crate::report::board::Style;
 use crate::report::{self, Board, PlanJson, ResultJson, status};
 use crate::workspace::{SecretSource, TargetName};
 
@@ -171,7 +172,7 @@ fn unchanged(
 }
 
 fn execute(
-    _global: &Global,
+    global: &Global,
     options: Options,
     plan: &Plan,
     workshop: &Workshop<'_>,
@@ -190,7 +191,8 @@ fn execute(
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let parallel = options.jobs.map_or_else(|| cores.min(MOST_JOBS), usize::from);
     let limits = Limits { parallel, keep_going: options.keep_going };
-    let board = Board::new(jobs.iter().map(|job| job.name.clone()), report::board::Style);
+    let style = Style::of_stderr(global.verbose, global.quiet);
+    let board = Board::new(jobs.iter().map(|job| job.name.clone()).collect(), style);
     let work = |index: usize| {
         let step = &plan.steps[index];
         let log = logs.join(format!("{}.log", file_name(&step.name())));
@@ -199,12 +201,49 @@ fn execute(
     let observe = |index: usize, moment: Moment<'_, Made, NotMade>| match moment {
         Moment::Started if plan.steps[index].action == Action::Skip => {}
         Moment::Started => board.started(index),
-        Moment::Ended(outcome) => board.finished(index, status(outcome)),
+        Moment::Ended(outcome) => {
+            let note = match outcome {
+                Outcome::Blocked { by } => Some(format!("it needs {}", jobs[*by].name)),
+                _ => None,
+            };
+            board.finished(index, status(outcome), note.as_deref());
+            if let Some(text) = said_of(&plan.steps[index], outcome, workshop.root, style.color) {
+                board.print(&text);
+            }
+        }
     };
-    execute::run(&jobs, limits, &interrupt::interrupted, &work, &observe)
+    let outcomes = execute::run(&jobs, limits, &interrupt::interrupted, &work, &observe);
+    board.close();
+    outcomes
 }
 
-/// The failures, the table, and how to try what was built.
+/// What a person must be told of an outcome beside its status.
+fn said_of(
+    step: &Step,
+    outcome: &Outcome<Made, NotMade>,
+    root: &Utf8Path,
+    color: bool,
+) -> Option<String> {
+    let name = step.name().to_string();
+    match outcome {
+        Outcome::Failed(NotMade::Build(failure)) => {
+            let context = report::failure::Context {
+                name: &name,
+                dockerfile: &step.target.dockerfile.value,
+                root,
+                color,
+            };
+            Some(report::failure::block(failure, &context))
+        }
+        Outcome::Failed(NotMade::Other(error)) => Some(format!("{name}: {error:#}")),
+        Outcome::Done(made) if !made.notes.is_empty() => {
+            Some(format!("warning: {}", made.notes.join("\nwarning: ")))
+        }
+        Outcome::Done(_) | Outcome::Blocked { .. } | Outcome::NotStarted => None,
+    }
+}
+
+/// The table, and how to try what was built.
 fn finish(
     global: &Global,
     args: &BuildArgs,
@@ -214,22 +253,6 @@ fn finish(
     outcomes: &[Outcome<Made, NotMade>],
     time: Duration,
 ) -> anyhow::Result<ExitCode> {
-    for (step, outcome) in plan.steps.iter().zip(outcomes) {
-        match outcome {
-            Outcome::Failed(NotMade::Build(failure)) => {
-                anstream::eprint!("{}", failure);
-            }
-            Outcome::Failed(NotMade::Other(error)) => {
-                anstream::eprintln!("{}: {error:#}", step.name());
-            }
-            Outcome::Done(made) => {
-                for note in &made.notes {
-                    anstream::eprintln!("warning: {note}");
-                }
-            }
-            Outcome::Blocked { .. } | Outcome::NotStarted => {}
-        }
-    }
     if args.json {
         let mut results = results(plan, outcomes);
         report::json(&PlanJson::with_results(

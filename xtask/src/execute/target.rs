@@ -128,8 +128,7 @@ impl<'a> Workshop<'a> {
             no_cache: self.no_cache && step.named,
             secrets: &secrets(step),
         };
-        let built = run_build(&build.invocation(), log, sink)
-            .map_err(|failure| NotMade::Build(Box::new(failure)))?;
+        let built = run_build(&build.invocation(), log, sink).map_err(NotMade::Build)?;
         let image = self.find(&step.local_name())?;
         let mut made = Made {
             built: true,

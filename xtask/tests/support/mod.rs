@@ -25,6 +25,13 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
+impl Said {
+    /// The lines in which BuildKit says what is wrong.
+    pub(crate) fn error(&self) -> String {
+        self.stderr.lines().filter(|line| line.starts_with("ERROR")).collect()
+    }
+}
+
 /// Runs `docker` with `input`.
 pub(crate) fn docker(args: &[&str], input: &str) -> Said {
     use std::io::Write;
@@ -62,11 +69,6 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from((self.0 >> 11) % bound as u64).expect("below the bound")
-    }
-
-    /// True once in `n` times.
-    pub(crate) fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
     }
 
     pub(crate) fn of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
