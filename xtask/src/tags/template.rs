@@ -54,6 +54,8 @@ pub fn render(template: &Template, facts: &Facts) -> Result<Rendered, Missing> {
     }
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // A build argument is passed whole.
+    environment.set_keep_trailing_newline(true);
     for name in ["lower", "upper", "replace", "trim", "default"] {
         add_filter(&mut environment, name);
     }
