@@ -46,9 +46,7 @@ pub(super) fn build(
     args: &BuildArgs,
     options: Options,
 ) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &args.build_arg)?;
-    // What a person mistyped is said before an engine is brought up for it.
-    super::select::select(&loaded, &args.images)?;
+    let loaded = load::load(global, &load::Typed::of(args))?;
     let engine = if options.setup {
         setup::engine(global.quiet)?
     } else {
@@ -62,7 +60,7 @@ pub(super) fn build(
         session::substitutes(&loaded.workspace, Some(&session.engine))?
     };
     let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
-    check(&plan, &session)?;
+    check(&loaded, &plan, &session)?;
     say_emulated(global, &plan, &session);
 
     let state = state_folder(&loaded.workspace.root);
@@ -85,7 +83,7 @@ pub(super) fn build(
 }
 
 /// What the plan needs and this machine lacks, all of it at once.
-fn check(plan: &Plan, session: &Session) -> Result<(), Mistakes> {
+fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> Result<(), Mistakes> {
     let mut mistakes = Mistakes::default();
     for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
         mistakes.extend(buildx::unsupported(&session.engine, step));
@@ -108,7 +106,7 @@ fn check(plan: &Plan, session: &Session) -> Result<(), Mistakes> {
                     .is_none()
                     .then(|| format!("the variable {name}, which is not set")),
                 SecretSource::File(path) => {
-                    (!path.exists()).then(|| format!("the file {path}, which is not there"))
+                    (!loaded.workspace.root.join(path).exists()).then(|| format!("the file {path}, which is not there"))
                 }
             };
             mistakes.extend(missing.map(|what| {
@@ -159,7 +157,7 @@ fn unchanged(
     // An edit that does not even load is a change.
     let Ok(now) = load::load(
         &Global { root: Some(loaded.workspace.root.clone()), ..global.clone() },
-        &args.build_arg,
+        &load::Typed::of(args),
     ) else {
         return Ok(false);
     };
@@ -334,7 +332,12 @@ pub(super) fn commands(
             no_cache: false,
             secrets: &secrets(step),
         };
-        build.invocation().argv().map(str::to_owned).collect()
+        // As a person types it; where the program lies is this machine's affair.
+        let mut words = build.invocation().argv().map(str::to_owned).collect::<Vec<_>>();
+        if let Some(program) = words.first_mut() {
+            "docker".clone_into(program);
+        }
+        words
     };
     plan.steps.iter().map(|step| (step.name(), command(step))).collect()
 }

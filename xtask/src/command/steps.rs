@@ -30,9 +30,16 @@ pub(super) fn plan(loaded: &Loaded, scope: &Scope<'_>) -> anyhow::Result<Plan> {
         loaded.workspace.targets.iter().map(|target| (target.target_name(), target)).collect();
     let platforms = plan::platforms(&loaded.graph, &targets, scope.named, &scope.wanted)?;
     let vertices = loaded.graph.with_parents(scope.named);
-    let keys = keys(loaded, &vertices, scope.bases)?;
-
     let mut mistakes = check_tags(loaded, scope.channel);
+    let keys = match keys(loaded, &vertices, scope.bases) {
+        Ok(keys) => keys,
+        Err(error) => {
+            mistakes.extend(error.downcast::<Mistakes>()?);
+            return Err(mistakes.none().map_or_else(Into::into, |()| {
+                anyhow::anyhow!("failed to find out why there are no keys")
+            }));
+        }
+    };
     let mut plan = Plan::default();
     for vertex in vertices {
         let (Some(target), Some(platforms)) =
