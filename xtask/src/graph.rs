@@ -6,6 +6,9 @@
 mod cycle;
 mod owners;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dockerfile::{Dockerfile, ImageUse, Request, Resolved, Via};
@@ -107,7 +110,8 @@ pub fn build(nodes: &[Node<'_>], scope: &Scope<'_>) -> Result<Graph, Mistakes> {
             }),
         }
     }
-    mistakes.extend(of_targets.into_iter().map(|(mistake, targets)| named(mistake, &targets, nodes)));
+    mistakes
+        .extend(of_targets.into_iter().map(|(mistake, targets)| named(mistake, &targets, nodes)));
     if vertices.len() == nodes.len() {
         match cycle::order(vertices) {
             Ok(vertices) => {
@@ -123,11 +127,13 @@ pub fn build(nodes: &[Node<'_>], scope: &Scope<'_>) -> Result<Graph, Mistakes> {
 
 /// A mistake that only some variants of an image make names them.
 fn named(mut mistake: Mistake, targets: &[&Target], nodes: &[Node<'_>]) -> Mistake {
-    let made = |target: &Target| targets.iter().any(|other| other.target_name() == target.target_name());
+    let made =
+        |target: &Target| targets.iter().any(|other| other.target_name() == target.target_name());
     let all = targets.first().is_none_or(|first| {
         nodes.iter().map(|node| node.target).filter(|target| target.id == first.id).all(made)
     });
-    let names: Vec<String> = targets.iter().map(|target| target.target_name().to_string()).collect();
+    let names: Vec<String> =
+        targets.iter().map(|target| target.target_name().to_string()).collect();
     if !all && !names.iter().any(|name| mistake.what.contains(name)) {
         mistake.what = format!("{} ({})", mistake.what, names.join(", "));
     }
@@ -144,6 +150,7 @@ fn vertex(
     let mut mistakes = Mistakes::default();
     let mut args = node.args.clone();
     let mut declared = BTreeMap::new();
+    let mut used_parents = BTreeSet::new();
     for (argument, parent) in &target.parents {
         let owner = match find_parent(nodes, &parent.value, &parent.place) {
             Ok(owner) => owner,
@@ -153,6 +160,7 @@ fn vertex(
                 }
                 // The rest of the Dockerfile is looked at all the same.
                 args.insert(argument.clone(), owners::stand_in(&parent.value).to_string());
+                used_parents.insert(argument.as_str());
                 continue;
             }
         };
@@ -174,7 +182,6 @@ fn vertex(
         external: Vec::new(),
     };
     mistakes.take(add_contexts(target, owners, &mut vertex));
-    let mut used_parents = BTreeSet::new();
     // By what is lacking: said once, however often the image is named.
     let mut lacking: BTreeMap<String, Mistake> = BTreeMap::new();
     for platform in &target.platforms {
@@ -213,7 +220,14 @@ fn vertex(
                     add_edge(&mut vertex.parents, edge, platform, &image.platform);
                 }
                 Ok(Owner::Nobody { note }) => {
-                    add_external(&mut vertex.external, image, binding(image), platform, is_base, note);
+                    add_external(
+                        &mut vertex.external,
+                        image,
+                        binding(image),
+                        platform,
+                        is_base,
+                        note,
+                    );
                 }
                 Err(mistake) => mistakes.push(mistake),
             }
@@ -248,8 +262,8 @@ fn missing_stage(node: &Node<'_>) -> Option<Mistake> {
         return None;
     }
     let file = &node.target.dockerfile.value;
-    let mistake = Mistake::new(format!("{file} has no stage {:?}", wanted.value))
-        .at(wanted.place.clone());
+    let mistake =
+        Mistake::new(format!("{file} has no stage {:?}", wanted.value)).at(wanted.place.clone());
     Some(match nearest(&lower, names.iter().copied()) {
         Some(near) => mistake.mend(format!("did you mean {near:?}?")),
         None if names.is_empty() => mistake.mend("give the stage a name: `FROM … AS NAME`"),
@@ -360,11 +374,7 @@ fn add_external(
 }
 
 /// Images that `contexts = { name = "docker-image://…" }` brings in: the workspace's own, or others.
-fn add_contexts(
-    target: &Target,
-    owners: &Owners<'_>,
-    vertex: &mut Vertex,
-) -> Result<(), Mistakes> {
+fn add_contexts(target: &Target, owners: &Owners<'_>, vertex: &mut Vertex) -> Result<(), Mistakes> {
     let mut mistakes = Mistakes::default();
     for (name, source) in &target.contexts {
         let ContextSource::Image(reference) = source else { continue };

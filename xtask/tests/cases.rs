@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
 
+#[expect(dead_code, reason = "each of the tests uses a part")]
 #[path = "support/workspace.rs"]
 mod support;
 

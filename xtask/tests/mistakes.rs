@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
 
+#[expect(dead_code, reason = "each of the tests uses a part")]
 #[path = "support/workspace.rs"]
 mod support;
 
@@ -118,7 +119,9 @@ fn unknown_keys() {
 
 #[test]
 fn wrong_types_of_every_key() {
-    toml("id = 1\nname = true\nversion = 2026.3\n", &expect![[r#"
+    toml(
+        "id = 1\nname = true\nversion = 2026.3\n",
+        &expect![[r#"
         error: app/image.toml:1:6: `id` is an integer
           mend: write it in quotes: "1"
         error: app/image.toml:2:8: `name` is a boolean
@@ -126,7 +129,8 @@ fn wrong_types_of_every_key() {
         error: app/image.toml:3:11: `version` is a float
           mend: write it in quotes: "2026.3"
         status 2
-    "#]]);
+    "#]],
+    );
     toml(
         "id = 1\nname = 2\ndescription = 3\nversion = 4\ncontext = 5\ndockerfile = 6\ntarget = 7\n\
         platforms = 8\npublish = 9\nrepositories = 10\ntags = 11\nlabels = 12\ncache = 13\nsecrets = 14\n\
@@ -571,7 +575,7 @@ fn templates_with_undefined_names() {
               mend: did you mean `version`?
             error: app/image.toml:1:26: the template "{{ version": unexpected end of input, expected end of variable block
             error: app/image.toml:2:16: the template "{{ nope }}": there is no fact `nope`
-              mend: known: branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
+              mend: known: base_digest, base_name, branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
             status 2
         "#]],
     );
@@ -598,20 +602,29 @@ fn templates_with_undefined_names() {
         status 2
     "#]],
     );
-    toml("tags = { release = [\"{{ nope }}\"] }\n", &expect![[r#"
-        error: app/image.toml:1:21: the template "{{ nope }}": there is no fact `nope`
-          mend: known: branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
-        status 2
-    "#]]);
-    toml("[args]\nA = \"{{ variant }}\"\n", &expect![[r#"
+    toml(
+        "tags = { release = [\"{{ nope }}\"] }\n",
+        &expect![[r#"
+            error: app/image.toml:1:21: the template "{{ nope }}": there is no fact `nope`
+              mend: known: base_digest, base_name, branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
+            status 2
+        "#]],
+    );
+    toml(
+        "[args]\nA = \"{{ variant }}\"\n",
+        &expect![[r#"
         error: app/image.toml:2:5: the template "{{ variant }}": `variant` has no value: the image has no variants
         status 2
-    "#]]);
-    config("tags = [\"{{ nope }}\"]", &expect![[r#"
-        error: Cargo.toml:3:9: the template "{{ nope }}": there is no fact `nope`
-          mend: known: branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
-        status 2
-    "#]]);
+    "#]],
+    );
+    config(
+        "tags = [\"{{ nope }}\"]",
+        &expect![[r#"
+            error: Cargo.toml:3:9: the template "{{ nope }}": there is no fact `nope`
+              mend: known: base_digest, base_name, branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
+            status 2
+        "#]],
+    );
 }
 
 #[test]
@@ -657,11 +670,14 @@ fn tags_that_cannot_be() {
             status 2
         "#]],
     );
-    toml("[variants.a]\ndefault = true\n[variants.b]\ndefault = true\n", &expect![[r#"
+    toml(
+        "[variants.a]\ndefault = true\n[variants.b]\ndefault = true\n",
+        &expect![[r#"
         error: app/image.toml:3:11: two variants of "app" are the default one
           mend: write `default = true` in one of them
         status 2
-    "#]]);
+    "#]],
+    );
 }
 
 // Dockerfiles
@@ -1283,7 +1299,8 @@ fn no_engine() {
         let said = workspace.refused(args);
         let lines: Vec<&str> = said.lines().collect();
         // Which of them depends on whether this machine has a docker program.
-        let what = ["error: the Docker engine at unix:///nowhere/docker.sock", "error: there is no"];
+        let what =
+            ["error: the Docker engine at unix:///nowhere/docker.sock", "error: there is no"];
         assert!(what.iter().any(|what| lines[0].starts_with(what)), "{said}");
         assert!(lines[1].starts_with("  mend: "), "{said}");
         assert_eq!(lines[2..], ["status 2"], "{said}");
@@ -1315,12 +1332,10 @@ fn every_independent_mistake_in_one_run() {
             error: c/Dockerfile:2:1: "CPOY" is no instruction
               mend: did you mean COPY?
             error: c/image.toml:1:11: the version "2026.03.05" has the zero-padded number "03", which versions do not have; write "2026.3.5"
-            error: d/image.toml:1:16: nothing in d/Dockerfile starts from or copies from the argument BASE
-              mend: write `ARG BASE` before the first FROM and `FROM ${BASE}`, or remove the entry
             error: e/image.toml:1:10: the template "{{ nope }}": there is no fact `nope`
-              mend: known: branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
+              mend: known: base_digest, base_name, branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
             error: e/image.toml:2:9: the template "{{ nope }}": there is no fact `nope`
-              mend: known: branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
+              mend: known: base_digest, base_name, branch, commit, created, date, id, major, minor, name, patch, reference, sha, variant, version; add others under [facts]
             error: f/image.toml:1:1: the Dockerfile of f: there is no file f/Dockerfile
               mend: create it, or name another with `dockerfile = "PATH"`
             error: g/image.toml:1:6: TOML: string values must be quoted, expected literal string

@@ -105,9 +105,8 @@ fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> Result<(), Mistakes
                 SecretSource::Env(name) => std::env::var_os(name)
                     .is_none()
                     .then(|| format!("the variable {name}, which is not set")),
-                SecretSource::File(path) => {
-                    (!loaded.workspace.root.join(path).exists()).then(|| format!("the file {path}, which is not there"))
-                }
+                SecretSource::File(path) => (!loaded.workspace.root.join(path).exists())
+                    .then(|| format!("the file {path}, which is not there")),
             };
             mistakes.extend(missing.map(|what| {
                 Mistake::new(format!("the secret {id:?} of {} is in {what}", step.name()))

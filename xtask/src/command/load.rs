@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::select;
 use crate::cli::{BuildArgs, Global};
 use crate::dockerfile::Dockerfile;
-use crate::graph::{self, Graph, Node, Scope};
+use crate::graph::{self, Graph, Node, Scope, Vertex};
 use crate::mistake::{Mistake, Mistakes};
 use crate::reference::Platform;
 use crate::tags::{self, Facts, Missing, Stamps};
@@ -107,6 +107,11 @@ pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded>
         is_whole: !gaps.images && nodes.len() == workspace.targets.len(),
     };
     let graph = mistakes.take(graph::build(&nodes, &scope)).unwrap_or_default();
+    for vertex in &graph.vertices {
+        if let Some(facts) = facts.get_mut(&vertex.name) {
+            add_base(facts, vertex);
+        }
+    }
     mistakes.none()?;
     Ok(Loaded { workspace, graph, dockerfiles, facts, args })
 }
@@ -154,6 +159,25 @@ fn node<'a>(
         args: args.get(&name)?.rendered.clone(),
         tags: tags::every_tag(target, facts.get(&name)?),
     })
+}
+
+/// The facts of what the final stage starts from.
+fn add_base(facts: &mut Facts, vertex: &Vertex) {
+    let parent = vertex.parents.iter().find(|edge| edge.is_base).map(|edge| &edge.reference);
+    let external = || vertex.external.iter().find(|base| base.is_base).map(|base| &base.reference);
+    let Some(base) = parent.or_else(external) else {
+        for name in ["base_name", "base_digest"] {
+            facts.lack(name, "the final stage starts from nothing");
+        }
+        return;
+    };
+    facts.set("base_name", &base.to_string());
+    match &base.digest {
+        Some(digest) => facts.set("base_digest", digest.as_str()),
+        None => {
+            facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it");
+        }
+    }
 }
 
 fn prefixes(workspace: &Workspace) -> Vec<&str> {

@@ -111,7 +111,8 @@ pub fn collisions(claims: &[Claim<'_>]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for claim in claims {
         // In the engine an image has its bare name too; that is said only where no repository says it already.
-        let names = claim.repositories.iter().map(Repository::as_str).chain([claim.target.name.as_str()]);
+        let names =
+            claim.repositories.iter().map(Repository::as_str).chain([claim.target.name.as_str()]);
         let mut met: Vec<(&Target, &Tag)> = Vec::new();
         for (name, wanted) in names.flat_map(|name| claim.tags.iter().map(move |tag| (name, tag))) {
             let Some(tag) = &wanted.tag else { continue };

@@ -139,7 +139,8 @@ fn read_logins(table: &Table<'_>) -> BTreeMap<String, RegistryLogin> {
     let Some(registries) = table.table("registry") else { return BTreeMap::new() };
     let mut logins = BTreeMap::new();
     for host in registries.names() {
-        let checked = repository_of(&host.value, "x").map_err(|why| why.of("registry", &host.value));
+        let checked =
+            repository_of(&host.value, "x").map_err(|why| why.of("registry", &host.value));
         table.check(&host.place, checked);
         let Some(login) = registries.entry(&host.value).and_then(|entry| entry.table()) else {
             continue;
@@ -164,10 +165,8 @@ fn read_policy(table: &Table<'_>) -> Policy {
     let mut max_matching = BTreeMap::new();
     if let Some(limits) = policy.table("max-matching") {
         for pattern in limits.names() {
-            let number = limits
-                .entry(&pattern.value)
-                .and_then(|entry| entry.scalar())
-                .and_then(|text| {
+            let number =
+                limits.entry(&pattern.value).and_then(|entry| entry.scalar()).and_then(|text| {
                     let number = text.value.parse::<u64>().map_err(|_| {
                         format!("{:?} is no number of tags; write e.g. 4", text.value)
                     });

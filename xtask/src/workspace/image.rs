@@ -127,7 +127,10 @@ fn read_variants(table: &Table<'_>, folder: &Utf8Path) -> Vec<Variant> {
         let layer = Layer::read(&inner, folder);
         inner.finish_but(&[
             ("id", "the variants of an image share its id; write another image instead"),
-            ("name", "the variants of an image share its name; `tags` and `repositories` may differ"),
+            (
+                "name",
+                "the variants of an image share its name; `tags` and `repositories` may differ",
+            ),
         ]);
         read.push(Variant { name, default, layer });
     }
@@ -197,10 +200,9 @@ impl Image<'_> {
                 );
             }
         }
-        let context = layer.context.unwrap_or_else(|| Placed {
-            value: self.folder.to_owned(),
-            place: self.place.clone(),
-        });
+        let context = layer
+            .context
+            .unwrap_or_else(|| Placed { value: self.folder.to_owned(), place: self.place.clone() });
         let dockerfile = layer.dockerfile.unwrap_or_else(|| Placed {
             value: self.folder.join("Dockerfile"),
             place: self.place.clone(),

@@ -276,20 +276,14 @@ fn check_argument_name(table: &Table<'_>, name: &Placed<String>, what: &str) {
         && name.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !good {
         table.mistake(
-            Mistake::new(format!(
-                "{:?} is not a valid name of {what}",
-                name.value
-            ))
-            .at(name.place.clone())
-            .mend("letters, digits and `_`, beginning with a letter or `_`"),
+            Mistake::new(format!("{:?} is not a valid name of {what}", name.value))
+                .at(name.place.clone())
+                .mend("letters, digits and `_`, beginning with a letter or `_`"),
         );
     }
 }
 
-fn read_contexts(
-    table: &Table<'_>,
-    folder: &Utf8Path,
-) -> BTreeMap<String, Placed<ContextSource>> {
+fn read_contexts(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, Placed<ContextSource>> {
     let Some(contexts) = table.table("contexts") else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for name in contexts.names() {

@@ -266,6 +266,24 @@ fn version_of_tags(pattern: &str, tags: &[String]) -> Option<Version> {
     versions.max_by_key(Version::sort_key)
 }
 
+/// The targets that these `image.toml`s describe under the configuration `config`, for tests of pure modules.
+#[cfg(test)]
+pub(crate) fn targets_of(config: &str, files: &[(String, String)]) -> Vec<Target> {
+    let text = format!("[workspace.metadata.dockyard]\n{config}\n");
+    let config = config::read(&Source { file: "Cargo.toml".into(), text }).unwrap().unwrap();
+    let read = |(file, text): &(String, String)| {
+        let source = Source { file: file.into(), text: text.clone() };
+        image::read(&source, &config, "root").unwrap()
+    };
+    let mut targets: Vec<Target> = files.iter().flat_map(read).collect();
+    for target in &mut targets {
+        if let Some(VersionSource::Literal(text)) = &target.version {
+            target.known_version = text.value.parse().ok();
+        }
+    }
+    targets
+}
+
 /// Files read once each.
 struct Texts<'a> {
     root: &'a Utf8Path,

@@ -217,7 +217,8 @@ impl<'a> Table<'a> {
 
     /// Whether `key` holds a list without items.
     pub(crate) fn is_empty_list(&self, key: &'static str) -> bool {
-        self.get(key).is_some_and(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
+        self.get(key)
+            .is_some_and(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
     }
 
     /// Whether `key` holds a table.

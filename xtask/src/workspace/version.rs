@@ -52,7 +52,11 @@ impl FromStr for Version {
             if part.len() > 1 && part.starts_with('0') {
                 let short = |part: &str| {
                     let short = part.trim_start_matches('0');
-                    if short.is_empty() && !part.is_empty() { "0".to_owned() } else { short.to_owned() }
+                    if short.is_empty() && !part.is_empty() {
+                        "0".to_owned()
+                    } else {
+                        short.to_owned()
+                    }
                 };
                 let whole: Vec<String> = release.split('.').map(short).collect();
                 return Err(format!(
