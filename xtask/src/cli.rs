@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::substitute::Word;
 use crate::reference::Platform;
 use crate::workspace::Channel;
 
@@ -248,4 +249,10 @@ pub(crate) struct EngineStart {
     /// Debian's archive, where the system's own packages are too old (default: http://deb.debian.org/debian)
     #[arg(long, value_name = "URL")]
     pub debian_mirror: Option<String>,
+    /// The suite of Debian to take Docker from, e.g. `sid` (default: this system's own, else trixie)
+    #[arg(long, value_name = "SUITE")]
+    pub suite: Option<Word>,
+    /// With Docker's classic image store instead of containerd's
+    #[arg(long)]
+    pub classic_store: bool,
 }

@@ -250,7 +250,7 @@ impl Server {
             Server { container: text(&started.stdout).trim().to_owned(), address: String::new() };
         let port = docker(&["port", &server.container, "8000/tcp"]);
         text(&port.stdout).trim().clone_into(&mut server.address);
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while server.try_request("GET", "/health", &[]).is_none() {
             assert!(Instant::now() < end, "{service}: no answer at {} within 60 s", server.address);
             thread::sleep(Duration::from_millis(100));

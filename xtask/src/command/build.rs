@@ -9,18 +9,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::load::{self, Loaded};
 use super::session::{self, Session};
-use super::{FAILED, plan, setup, steps};
+use super::{FAILED, check, plan, setup, steps};
 use crate::cli::{BuildArgs, BuildCommand, Global};
-use crate::engine::buildx::{self, Build, Parent};
+use crate::engine::buildx::{Build, Parent};
 use crate::engine::{Engine, Search, interrupt};
 use crate::execute::target::{Made, NotMade, Workshop, file_name, secrets};
 use crate::execute::{self, Job, Limits, Moment, Outcome};
 use crate::key::{Bases, Records, state_folder};
-use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Action, Plan, Step};
 use crate::report::board::Style;
 use crate::report::{self, Board, PlanJson, ResultJson, status};
-use crate::workspace::{SecretSource, TargetName};
+use crate::workspace::TargetName;
 
 /// The most builds at once that still help: BuildKit itself runs the steps of one build in parallel.
 const MOST_JOBS: usize = 8;
@@ -62,8 +61,10 @@ pub(super) fn build(
         session::substitutes(&loaded.workspace, Some(&session.engine))?
     };
     let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
-    check(&plan, &session)?;
-    say_emulated(global, &plan, &session);
+    check::check(&loaded, &plan, &session)?;
+    if !global.quiet {
+        check::say_emulated(&loaded, &plan, &session);
+    }
 
     let state = state_folder(&loaded.workspace.root);
     let logs = state.join("logs");
@@ -82,59 +83,6 @@ pub(super) fn build(
     let start = Instant::now();
     let outcomes = execute(global, options, &plan, &workshop, &logs);
     finish(global, args, &loaded, &plan, &session, &outcomes, start.elapsed())
-}
-
-/// What the plan needs and this machine lacks, all of it at once.
-fn check(plan: &Plan, session: &Session) -> Result<(), Mistakes> {
-    let mut mistakes = Mistakes::default();
-    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
-        mistakes.extend(buildx::unsupported(&session.engine, step));
-        for platform in
-            step.platforms.iter().filter(|platform| !session.builder.builds_for(platform))
-        {
-            mistakes.push(
-                Mistake::new(format!(
-                    "{} is wanted for {platform}, and the builder {:?} has no emulator for it",
-                    step.name(),
-                    session.builder.name
-                ))
-                .at(step.target.place.clone())
-                .mend("install one (Debian and Ubuntu: apt install qemu-user-static binfmt-support; anywhere: docker run --privileged --rm tonistiigi/binfmt --install all)"),
-            );
-        }
-        for (id, source) in &step.target.secrets {
-            let missing = match source {
-                SecretSource::Env(name) => std::env::var_os(name)
-                    .is_none()
-                    .then(|| format!("the variable {name}, which is not set")),
-                SecretSource::File(path) => {
-                    (!path.exists()).then(|| format!("the file {path}, which is not there"))
-                }
-            };
-            mistakes.extend(missing.map(|what| {
-                Mistake::new(format!("the secret {id:?} of {} is in {what}", step.name()))
-                    .at(step.target.place.clone())
-            }));
-        }
-    }
-    mistakes.none()
-}
-
-fn say_emulated(global: &Global, plan: &Plan, session: &Session) {
-    if global.quiet {
-        return;
-    }
-    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
-        for platform in
-            step.platforms.iter().filter(|platform| **platform != session.engine.platform)
-        {
-            anstream::eprintln!(
-                "note: {} is built for {platform}, emulated on {}",
-                step.name(),
-                session.engine.platform
-            );
-        }
-    }
 }
 
 /// A folder for this run alone, gone with it.

@@ -3,6 +3,7 @@
 //! Nothing is decided here. Called by [`crate::main`].
 
 mod build;
+mod check;
 mod doctor;
 mod engine;
 mod graph;

@@ -236,8 +236,8 @@ impl<'a> Workshop<'a> {
         if let Some(layout) = done.get(name).and_then(|ready| ready.layout.clone()) {
             return Ok(layout);
         }
-        let folder = self.scratch.join(format!("{}.layout", file_name(name)));
-        let layout = layout::export(self.engine, &ready.local_name, &folder)?;
+        let folder = self.scratch.join(format!("{}.layout", file_name(name).replace('@', "+")));
+        let layout = layout::export(self.engine, &ready.local_name, self.root, &folder)?;
         if let Some(entry) = done.get_mut(name) {
             entry.layout = Some(layout.clone());
         }

@@ -63,7 +63,7 @@ impl Layer {
             tags: read_tags(table),
             labels: read_labels(table),
             cache: read_cache(table),
-            secrets: read_secrets(table),
+            secrets: read_secrets(table, folder),
             ssh: table.boolean("ssh"),
             contexts: read_contexts(table, folder),
             build: read_build_options(table),
@@ -212,7 +212,7 @@ pub(super) fn read_cache(table: &Table<'_>) -> Option<Cache> {
     Some(Cache { registry, max })
 }
 
-fn read_secrets(table: &Table<'_>) -> BTreeMap<String, SecretSource> {
+fn read_secrets(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, SecretSource> {
     let Some(secrets) = table.table("secrets") else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for id in secrets.names() {
@@ -232,10 +232,11 @@ fn read_secrets(table: &Table<'_>) -> BTreeMap<String, SecretSource> {
                         Mistake::new(
                             "a secret's file name may not hold `,`, quotes or line breaks",
                         )
-                        .at(file.place),
+                        .at(file.place.clone()),
                     );
                 }
-                read.insert(id.value, SecretSource::File(file.value.into()));
+                let path = secret.check(&file.place, below_root(folder, &file.value));
+                read.extend(path.map(|path| (id.value, SecretSource::File(path))));
             }
             _ => secret.mistake(
                 Mistake::new(format!("the secret {:?} needs one source", id.value))

@@ -146,6 +146,7 @@ pub struct Cache {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     Env(String),
+    /// Relative to the workspace root.
     File(Utf8PathBuf),
 }
 

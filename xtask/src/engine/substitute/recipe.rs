@@ -148,7 +148,7 @@ impl fmt::Display for Variant {
 }
 
 impl Word {
-    pub(super) fn as_str(&self) -> &str {
+    pub(in super::super) fn as_str(&self) -> &str {
         &self.0
     }
 }
