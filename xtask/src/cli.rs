@@ -49,6 +49,14 @@ pub(crate) struct Global {
     pub offline: bool,
 }
 
+impl Global {
+    /// For work on the workspace at `root` that nobody typed.
+    pub(crate) fn at(root: &camino::Utf8Path) -> Self {
+        let root = Some(root.to_owned());
+        Self { root, verbose: false, quiet: true, color: When::Auto, offline: false }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
     Auto,

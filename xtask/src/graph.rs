@@ -47,6 +47,8 @@ pub struct Edge {
     pub binding: Binding,
     /// Pairs of the child's platform and the parent's that it needs.
     pub platforms: BTreeSet<(Platform, Platform)>,
+    /// The same; nothing stands for the builder's own platform, whichever it is (`FROM --platform=$BUILDPLATFORM`).
+    pub uses: BTreeSet<(Platform, Option<Platform>)>,
     /// Whether the final stage starts from it.
     pub is_base: bool,
     pub place: Place,
@@ -71,6 +73,8 @@ pub struct External {
     pub binding: Binding,
     /// The platforms asked of it, one for each of the child's.
     pub platforms: BTreeSet<(Platform, Platform)>,
+    /// The same; nothing stands for the builder's own platform.
+    pub uses: BTreeSet<(Platform, Option<Platform>)>,
     pub is_base: bool,
     pub place: Place,
     /// Why it is external although it looks like one of the workspace's images.
@@ -91,7 +95,12 @@ pub struct Scope<'a> {
     pub build_platform: Platform,
     /// Whether every image is among the nodes: what is not there may otherwise only not have been read.
     pub is_whole: bool,
+    /// The `ONBUILD` triggers of external bases, as far as they are known.
+    pub triggers: &'a Triggers,
 }
+
+/// `Config.OnBuild` of images, by the reference under which Dockerfiles name them.
+pub type Triggers = BTreeMap<Reference, Vec<String>>;
 
 /// Builds the graph of `nodes`.
 ///
@@ -192,9 +201,29 @@ fn vertex(
             build_platform: &scope.build_platform,
             contexts: &contexts,
         };
-        let Some(resolved) = mistakes.take(node.dockerfile.resolve(&request)) else { continue };
+        let resolve = |request: &Request<'_>| {
+            let parent = |image: &ImageUse| match declared.get(&image.reference) {
+                Some((_, parent, _)) => Some(parent.target_name()),
+                None => match owners.of(target, image) {
+                    Ok(Owner::Target(parent)) => Some(parent.target_name()),
+                    _ => None,
+                },
+            };
+            resolve_with_parents(node, nodes, request, scope.triggers, &parent)
+        };
+        let Some(resolved) = mistakes.take(resolve(&request)) else { continue };
+        // Resolved for a builder that cannot be, what has its platform is what takes the builder's.
+        let nowhere = Request { build_platform: &nowhere(), ..request };
+        let elsewhere = resolve(&nowhere).ok();
         for (index, image) in resolved.images.iter().enumerate() {
             let is_base = resolved.final_base == Some(index);
+            let on = elsewhere
+                .as_ref()
+                .and_then(|elsewhere| elsewhere.images.get(index))
+                .filter(|there| there.reference == image.reference)
+                .is_none_or(|there| there.platform == image.platform)
+                .then(|| image.platform.clone());
+            let use_ = (platform.clone(), on);
             if let Some((argument, parent, _)) = declared.get(&image.reference) {
                 used_parents.insert(argument.as_str());
                 let published =
@@ -206,7 +235,7 @@ fn vertex(
                 let edge =
                     edge(parent, image, reference, Binding::Argument((*argument).clone()), is_base);
                 lacking.extend(lacking_platform(target, parent, image));
-                add_edge(&mut vertex.parents, edge, platform, &image.platform);
+                add_edge(&mut vertex.parents, edge, &image.platform, use_);
                 continue;
             }
             match owners.of(target, image) {
@@ -217,17 +246,10 @@ fn vertex(
                         mistakes.push(hidden_by_stage(image));
                     }
                     let edge = edge(parent, image, image.reference.clone(), binding, is_base);
-                    add_edge(&mut vertex.parents, edge, platform, &image.platform);
+                    add_edge(&mut vertex.parents, edge, &image.platform, use_);
                 }
                 Ok(Owner::Nobody { note }) => {
-                    add_external(
-                        &mut vertex.external,
-                        image,
-                        binding(image),
-                        platform,
-                        is_base,
-                        note,
-                    );
+                    add_external(&mut vertex.external, image, binding(image), use_, is_base, note);
                 }
                 Err(mistake) => mistakes.push(mistake),
             }
@@ -269,6 +291,35 @@ fn missing_stage(node: &Node<'_>) -> Option<Mistake> {
         None if names.is_empty() => mistake.mend("give the stage a name: `FROM … AS NAME`"),
         None => mistake.mend(format!("one of {}", names.join(", "))),
     })
+}
+
+/// A platform that no builder has.
+fn nowhere() -> Platform {
+    "linux/builder".parse().expect("it is a platform")
+}
+
+/// Resolves the Dockerfile of `node` with the `ONBUILD` triggers of its parents in this workspace.
+fn resolve_with_parents(
+    node: &Node<'_>,
+    nodes: &[Node<'_>],
+    request: &Request<'_>,
+    triggers: &Triggers,
+    parent: &dyn Fn(&ImageUse) -> Option<TargetName>,
+) -> Result<Resolved, Mistakes> {
+    let resolved = node.dockerfile.resolve_with_triggers(request, triggers)?;
+    let mut all = triggers.clone();
+    let mut any = false;
+    for image in resolved.images.iter().filter(|image| image.via == Via::From) {
+        let Some(parent) = parent(image) else { continue };
+        let Some(parent) = nodes.iter().find(|node| node.target.target_name() == parent) else {
+            continue;
+        };
+        let stage = parent.target.stage.as_ref().map(|stage| stage.value.as_str());
+        let of_parent = parent.dockerfile.triggers_of(stage);
+        any |= !of_parent.is_empty();
+        all.insert(image.reference.clone(), of_parent);
+    }
+    if any { node.dockerfile.resolve_with_triggers(request, &all) } else { Ok(resolved) }
 }
 
 fn find_parent<'a>(
@@ -323,13 +374,17 @@ fn edge(
         reference,
         binding,
         platforms: BTreeSet::new(),
+        uses: BTreeSet::new(),
         is_base,
         place: image.place.clone(),
     }
 }
 
-fn add_edge(edges: &mut Vec<Edge>, edge: Edge, platform: &Platform, parent_platform: &Platform) {
-    let pair = (platform.clone(), parent_platform.clone());
+/// The child's platform, and the one of the image that it uses; nothing for the builder's own.
+type Use = (Platform, Option<Platform>);
+
+fn add_edge(edges: &mut Vec<Edge>, edge: Edge, parent_platform: &Platform, use_: Use) {
+    let pair = (use_.0.clone(), parent_platform.clone());
     let same = |other: &&mut Edge| {
         other.parent == edge.parent
             && other.via == edge.via
@@ -339,9 +394,14 @@ fn add_edge(edges: &mut Vec<Edge>, edge: Edge, platform: &Platform, parent_platf
     match edges.iter_mut().find(same) {
         Some(known) => {
             known.platforms.insert(pair);
+            known.uses.insert(use_);
             known.is_base |= edge.is_base;
         }
-        None => edges.push(Edge { platforms: BTreeSet::from([pair]), ..edge }),
+        None => edges.push(Edge {
+            platforms: BTreeSet::from([pair]),
+            uses: BTreeSet::from([use_]),
+            ..edge
+        }),
     }
 }
 
@@ -349,16 +409,17 @@ fn add_external(
     externals: &mut Vec<External>,
     image: &ImageUse,
     binding: Binding,
-    platform: &Platform,
+    use_: Use,
     is_base: bool,
     note: Option<String>,
 ) {
-    let pair = (platform.clone(), image.platform.clone());
+    let pair = (use_.0.clone(), image.platform.clone());
     let same =
         |other: &&mut External| other.reference == image.reference && other.binding == binding;
     match externals.iter_mut().find(same) {
         Some(known) => {
             known.platforms.insert(pair);
+            known.uses.insert(use_);
             known.is_base |= is_base;
         }
         None => externals.push(External {
@@ -366,6 +427,7 @@ fn add_external(
             via: image.via,
             binding,
             platforms: BTreeSet::from([pair]),
+            uses: BTreeSet::from([use_]),
             is_base,
             place: image.place.clone(),
             note,
@@ -390,15 +452,16 @@ fn add_contexts(target: &Target, owners: &Owners<'_>, vertex: &mut Vertex) -> Re
                 place: place.clone(),
                 collides: false,
             };
+            let use_ = (platform.clone(), Some(platform.clone()));
             let binding = Binding::Context(name.clone());
             match owners.of(target, &image) {
                 Ok(Owner::Target(parent)) => {
                     mistakes.extend(lacking_platform(target, parent, &image).map(|(_, lack)| lack));
                     let edge = edge(parent, &image, reference.clone(), binding, false);
-                    add_edge(&mut vertex.parents, edge, platform, platform);
+                    add_edge(&mut vertex.parents, edge, platform, use_);
                 }
                 Ok(Owner::Nobody { note }) => {
-                    add_external(&mut vertex.external, &image, binding, platform, false, note);
+                    add_external(&mut vertex.external, &image, binding, use_, false, note);
                 }
                 Err(mistake) => mistakes.push(mistake),
             }

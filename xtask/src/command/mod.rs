@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod engine;
 mod graph;
+mod keys;
 mod list;
 mod load;
 mod plan;
@@ -18,6 +19,8 @@ mod steps;
 mod tags;
 
 use std::process::ExitCode;
+
+pub use keys::keys;
 
 use crate::cli::{Cli, Command};
 

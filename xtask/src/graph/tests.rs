@@ -34,6 +34,7 @@ fn app(config: &str, images: &[(&str, &str, &str)]) -> String {
         },
         build_platform: "linux/amd64".parse().unwrap(),
         is_whole: true,
+        triggers: &super::Triggers::new(),
     };
     let graph = match build(&nodes, &scope) {
         Ok(graph) => graph,

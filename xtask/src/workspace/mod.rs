@@ -8,6 +8,7 @@ mod config;
 mod facts;
 mod git;
 mod image;
+mod images_lock;
 mod layer;
 mod lookup;
 mod paths;
@@ -25,6 +26,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, repository_of};
 pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};
+pub use images_lock::{IMAGES_LOCK, LockedImage};
 pub use lookup::matching;
 pub use paths::shown;
 pub use read::{Placed, nearest};
@@ -36,6 +38,7 @@ pub use settings::{
 pub use version::Version;
 
 use crate::mistake::{Mistake, Mistakes, Place};
+use crate::reference::Reference;
 use read::Source;
 
 /// A workspace as its files describe it. Paths are relative to `root`.
@@ -48,6 +51,8 @@ pub struct Workspace {
     pub git: Git,
     /// The text of every Dockerfile that a target names.
     pub dockerfiles: BTreeMap<Utf8PathBuf, String>,
+    /// `images.lock`; empty where there is none.
+    pub lock: BTreeMap<Reference, LockedImage>,
 }
 
 /// The nearest folder at or above `start` whose `Cargo.toml` has `[workspace.metadata.dockyard]`.
@@ -130,11 +135,20 @@ impl Workspace {
         mistakes.extend(doubles(&targets));
 
         let git = git.join().unwrap_or_default();
-        let mut workspace = Self { root, config, targets, git, dockerfiles: BTreeMap::new() };
+        let lock = mistakes.take(read_lock(&root)).unwrap_or_default();
+        let mut workspace = Self { root, config, targets, git, dockerfiles: BTreeMap::new(), lock };
         workspace.read_dockerfiles(&mut mistakes);
         workspace.check_folders(&mut mistakes);
         workspace.read_values(&mut mistakes, &mut gaps.values);
         Ok(Reading { workspace, gaps, mistakes })
+    }
+
+    /// The `ONBUILD` triggers of the bases of which they are known.
+    pub fn triggers(&self) -> BTreeMap<Reference, Vec<String>> {
+        let of_lock = |(reference, image): (&Reference, &LockedImage)| {
+            (reference.clone(), image.onbuild.clone())
+        };
+        self.lock.iter().map(of_lock).collect()
     }
 
     fn read_dockerfiles(&mut self, mistakes: &mut Mistakes) {
@@ -433,4 +447,16 @@ fn doubles(targets: &[Target]) -> Vec<Mistake> {
         }
     }
     mistakes
+}
+
+fn read_lock(root: &Utf8Path) -> Result<BTreeMap<Reference, LockedImage>, Mistake> {
+    match fs::read_to_string(root.join(IMAGES_LOCK)) {
+        Ok(text) => images_lock::parse(&text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(Mistake::new(format!("it cannot be read: {error}")).at(Place::new(
+            IMAGES_LOCK,
+            1,
+            1,
+        ))),
+    }
 }
