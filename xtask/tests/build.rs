@@ -139,8 +139,8 @@ fn processes(part: &str) -> Vec<String> {
 fn three_hundred_images_are_built_to_the_end() {
     let Some(test) = engines::any() else { return };
     let lab = Lab::new(test);
-    lab.file("root/fresh", &token());
-    lab.image("root", "", "FROM scratch\nCOPY fresh /\n");
+    // The same names and keys at every run, so that a private engine does not fill with them.
+    lab.image("root", "", "FROM scratch\nCOPY Dockerfile /\n");
     for number in 1..COUNT {
         lab.image(&format!("n{number}"), "", "FROM registry.invalid/lab/root\nCOPY Dockerfile /\n");
     }

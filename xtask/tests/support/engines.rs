@@ -53,7 +53,7 @@ pub(crate) fn newest() -> Option<&'static TestEngine> {
 pub(crate) fn containerd() -> Option<&'static TestEngine> {
     static ENGINE: OnceLock<Option<TestEngine>> = OnceLock::new();
     let serves = |engine: &Engine| engine.store == Store::Containerd;
-    ENGINE.get_or_init(|| provide("any", &Options::default(), serves)).as_ref()
+    ENGINE.get_or_init(|| provide("containerd", &Options::default(), serves)).as_ref()
 }
 
 /// One with the classic image store.
@@ -124,7 +124,8 @@ fn provide(name: &str, options: &Options, serves: impl Fn(&Engine) -> bool) -> O
 }
 
 fn start(name: &str, options: &Options) -> anyhow::Result<TestEngine> {
-    let home = kept().join(name);
+    // What `any` starts has containerd's store.
+    let home = kept().join(if name == "containerd" { "any" } else { name });
     let packages = kept().join("packages");
     let options = Options { packages: Some(packages), ..options.clone() };
     let environment = MISLEADING
@@ -163,6 +164,11 @@ impl TestEngine {
             variables.push(("DOCKER_CONFIG", state.config_folder().into_string()));
         }
         Self { engine, variables }
+    }
+
+    /// Whether it was brought up for tests.
+    pub(crate) fn is_private(&self) -> bool {
+        self.variables.iter().any(|(name, _)| *name == "XDG_STATE_HOME")
     }
 
     fn how_to_stop(&self) -> String {

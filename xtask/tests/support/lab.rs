@@ -151,8 +151,12 @@ impl Lab {
 }
 
 impl Drop for Lab {
-    /// A machine that tests often must not fill up.
+    /// A person's engine is left as it was. A private one goes as a whole: each image that its containerd store gives
+    /// up takes it a second.
     fn drop(&mut self) {
+        if self.test.is_private() {
+            return;
+        }
         let mut names: Vec<String> = Vec::new();
         for record in self.records() {
             let record = std::fs::read(record).unwrap_or_default();
