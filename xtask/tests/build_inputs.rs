@@ -47,7 +47,10 @@ fn labels_say_where_an_image_comes_from() {
     assert_eq!(oci("revision"), commit.trim());
     assert!(oci("created").parse::<jiff::Timestamp>().is_ok(), "{config}");
     assert_eq!((oci("version"), oci("description")), ("1.2.3".into(), "d = e, \"f\"".into()));
-    assert_eq!((oci("title"), label("both"), label("own")), ("mine".into(), "toml".into(), "1.2.3".into()));
+    assert_eq!(
+        (oci("title"), label("both"), label("own")),
+        ("mine".into(), "toml".into(), "1.2.3".into())
+    );
     assert_eq!(oci("authors"), "A <a@example.invalid>");
     assert_eq!(oci("base.name"), "registry.invalid/lab/base");
     assert_eq!(oci("base.digest"), digest(&built["base"]));
@@ -100,7 +103,8 @@ fn secrets_reach_the_build_and_nothing_else() {
     assert_eq!(said.status, Some(0), "{said}");
     let image = digest(&lab::images(&said)["keeper"]).to_owned();
     lab.file("expected", &format!("{in_variable}{in_file}r"));
-    let sum = lab::succeed(std::process::Command::new("md5sum").arg(lab.root().join("expected"))).unwrap();
+    let sum = lab::succeed(std::process::Command::new("md5sum").arg(lab.root().join("expected")))
+        .unwrap();
     assert_eq!(lab.content(&image, "/sum").split(' ').next(), sum.split(' ').next());
 
     let history = lab.docker(&["history", "--no-trunc", &image]).stdout;
@@ -169,7 +173,9 @@ fn further_contexts_are_folders_and_images() {
     assert_eq!(said.status, Some(0), "{said}");
     lab.image(
         "both",
-        &format!("contexts = {{ data = \"/shared/data\", \"foreign\" = \"docker-image://{name}\" }}\n"),
+        &format!(
+            "contexts = {{ data = \"/shared/data\", \"foreign\" = \"docker-image://{name}\" }}\n"
+        ),
         "FROM scratch\nCOPY --from=data x /folder\nCOPY --from=foreign x /image\n",
     );
     let built = lab.build(&["both"], 0);
@@ -184,7 +190,11 @@ fn further_contexts_are_folders_and_images() {
 #[test]
 fn the_environment_changes_nothing() {
     let Some(mut lab) = lab() else { return };
-    lab.image("plain", "", "FROM registry.invalid/lab/base\nRUN uname -m > /machine && env > /env\n");
+    lab.image(
+        "plain",
+        "",
+        "FROM registry.invalid/lab/base\nRUN uname -m > /machine && env > /env\n",
+    );
     lab.commit();
     let plan = lab.say(&["plan", "--json"]).stdout;
     let built = lab.build(&[], 0);
@@ -210,7 +220,9 @@ fn the_environment_changes_nothing() {
     assert_eq!(forced["plain"]["key"], built["plain"]["key"]);
     assert_eq!(forced["plain"]["command"], built["plain"]["command"]);
     std::fs::remove_dir_all(lab.root().join("target/dockyard")).unwrap();
-    for image in lab::images(&lab::Said { stdout: plan, stderr: String::new(), status: None }).values() {
+    for image in
+        lab::images(&lab::Said { stdout: plan, stderr: String::new(), status: None }).values()
+    {
         assert_eq!(forced[image["id"].as_str().unwrap()]["key"], image["key"]);
     }
 }
@@ -226,7 +238,13 @@ fn several_platforms_are_one_image() {
     let built = lab.build(&["--all-platforms"], 0);
     let said = lab.docker(&["buildx", "imagetools", "inspect", "--raw", digest(&built["child"])]);
     drop(said);
-    let layout = lab.docker(&["image", "save", "--output", lab.root().join("target/x.tar").as_str(), digest(&built["child"])]);
+    let layout = lab.docker(&[
+        "image",
+        "save",
+        "--output",
+        lab.root().join("target/x.tar").as_str(),
+        digest(&built["child"]),
+    ]);
     assert_eq!(layout.status, Some(0), "{layout}");
     assert_eq!(lab.statuses(&["--all-platforms"], 0)["child"], "skipped");
     assert_eq!(built["child"]["platforms"].as_array().unwrap().len(), 2);
