@@ -2,6 +2,7 @@
 //! `plan --json` gives for it. None needs an engine: the graph is what the files say.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
+#![expect(clippy::needless_raw_string_hashes, reason = "as expect-test writes them")]
 
 mod files;
 mod parents;

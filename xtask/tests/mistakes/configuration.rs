@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::{config, dockerfile, plan, toml};
-use crate::support::{name, workspace};
+use super::{config, plan};
+use crate::support::workspace;
 
 #[test]
 fn the_workspaces_configuration() {

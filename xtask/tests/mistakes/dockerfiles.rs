@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::{dockerfile, plan, toml};
-use crate::support::{name, workspace};
+use super::{dockerfile, plan};
+use crate::support::workspace;
 
 #[test]
 fn a_missing_dockerfile() {

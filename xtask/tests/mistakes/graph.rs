@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::{dockerfile, plan, toml};
-use crate::support::{configured, name, workspace};
+use super::{dockerfile, plan};
+use crate::support::{configured, workspace};
 
 #[test]
 fn cycles() {

@@ -2,6 +2,7 @@
 //! printed on stdout, and nothing is written below `target`.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
+#![expect(clippy::needless_raw_string_hashes, reason = "as expect-test writes them")]
 
 mod configuration;
 mod contexts;
@@ -10,6 +11,9 @@ mod graph;
 #[expect(dead_code, reason = "each of the tests uses a part")]
 #[path = "../support/workspace.rs"]
 mod support;
+
+use expect_test::Expect;
+use support::{Workspace, configured, workspace};
 mod tags;
 mod toml;
 mod typed;

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{config, plan, toml};
-use crate::support::{name, workspace};
+use crate::support::workspace;
 
 #[test]
 fn versions() {

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::{dockerfile, plan, toml};
-use crate::support::{name, workspace};
+use super::{plan, toml};
+use crate::support::workspace;
 
 // image.toml
 

@@ -2,8 +2,7 @@
 
 use expect_test::expect;
 
-use super::{plan, toml};
-use crate::support::{name, workspace};
+use crate::support::workspace;
 
 #[test]
 fn unknown_images() {

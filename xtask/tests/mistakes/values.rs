@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{plan, toml};
-use crate::support::{name, workspace};
+use crate::support::workspace;
 
 #[test]
 fn values_that_mean_nothing() {
