@@ -136,6 +136,11 @@ fn what_image_toml_says_of_references() {
             "ARG B\nFROM $B",
             "FROM nb:lite by context ghcr.io/acme/nb",
         ),
+        (
+            "parents = { A = \"nb\", B = \"nb\" }",
+            "ARG A\nARG B\nFROM $A AS a\nFROM $B\nCOPY --from=a / /",
+            "FROM nb:lite by argument A; FROM nb:lite by argument B",
+        ),
     ] {
         assert_eq!(app(CONFIG, &[NB, ("app", toml, dockerfile)]), expected, "{toml}");
     }
