@@ -82,8 +82,8 @@ pub(crate) enum Command {
     Build(BuildCommand),
     /// Start a container of an image, removed when it ends
     #[command(after_help = "Examples:
-  cargo xtask run notebook-processor                          its own command
-  cargo xtask run plantuml-converter -- convert --help        the words behind -- go to its entry point
+  cargo xtask run notebook-processor                      its own command
+  cargo xtask run plantuml-converter -- convert --help    words for its entry point
   cargo xtask run notebook-processor --mount DIR -- convert in.ipynb out.html")]
     Run(RunArgs),
     /// Show what this machine has and lacks for building, each with its mend
