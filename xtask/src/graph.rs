@@ -6,6 +6,9 @@
 mod cycle;
 mod owners;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dockerfile::{Dockerfile, ImageUse, Request, Resolved, Via};
@@ -86,6 +89,8 @@ pub struct Scope<'a> {
     /// Registries and aliases: prefixes that stand before an image's name.
     pub prefixes: Vec<&'a str>,
     pub build_platform: Platform,
+    /// Whether every image is among the nodes: what is not there may otherwise only not have been read.
+    pub is_whole: bool,
 }
 
 /// Builds the graph of `nodes`.
@@ -96,9 +101,17 @@ pub fn build(nodes: &[Node<'_>], scope: &Scope<'_>) -> Result<Graph, Mistakes> {
     let owners = Owners::new(nodes, &scope.prefixes);
     let mut mistakes = Mistakes::default();
     let mut vertices = Vec::new();
+    let mut of_targets: BTreeMap<Mistake, Vec<&Target>> = BTreeMap::new();
     for node in nodes {
-        vertices.extend(mistakes.take(vertex(node, nodes, &owners, scope)));
+        match vertex(node, nodes, &owners, scope) {
+            Ok(vertex) => vertices.push(vertex),
+            Err(found) => found.into_iter().for_each(|mistake| {
+                of_targets.entry(mistake).or_default().push(node.target);
+            }),
+        }
     }
+    mistakes
+        .extend(of_targets.into_iter().map(|(mistake, targets)| named(mistake, &targets, nodes)));
     if vertices.len() == nodes.len() {
         match cycle::order(vertices) {
             Ok(vertices) => {
@@ -112,6 +125,21 @@ pub fn build(nodes: &[Node<'_>], scope: &Scope<'_>) -> Result<Graph, Mistakes> {
     Ok(Graph::default())
 }
 
+/// A mistake that only some variants of an image make names them.
+fn named(mut mistake: Mistake, targets: &[&Target], nodes: &[Node<'_>]) -> Mistake {
+    let made =
+        |target: &Target| targets.iter().any(|other| other.target_name() == target.target_name());
+    let all = targets.first().is_none_or(|first| {
+        nodes.iter().map(|node| node.target).filter(|target| target.id == first.id).all(made)
+    });
+    let names: Vec<String> =
+        targets.iter().map(|target| target.target_name().to_string()).collect();
+    if !all && !names.iter().any(|name| mistake.what.contains(name)) {
+        mistake.what = format!("{} ({})", mistake.what, names.join(", "));
+    }
+    mistake
+}
+
 fn vertex(
     node: &Node<'_>,
     nodes: &[Node<'_>],
@@ -122,25 +150,40 @@ fn vertex(
     let mut mistakes = Mistakes::default();
     let mut args = node.args.clone();
     let mut declared = BTreeMap::new();
+    let mut used_parents = BTreeSet::new();
     for (argument, parent) in &target.parents {
-        let Some(owner) = mistakes.take(find_parent(nodes, &parent.value, &parent.place)) else {
-            continue;
+        let owner = match find_parent(nodes, &parent.value, &parent.place) {
+            Ok(owner) => owner,
+            Err(mistake) => {
+                if scope.is_whole {
+                    mistakes.push(mistake);
+                }
+                // The rest of the Dockerfile is looked at all the same.
+                args.insert(argument.clone(), owners::stand_in(&parent.value).to_string());
+                used_parents.insert(argument.as_str());
+                continue;
+            }
         };
         // The argument gets a reference that nothing else can equal, so that its uses are recognised.
         let stand_in = owners::stand_in(&owner.target_name());
         args.insert(argument.clone(), stand_in.to_string());
         declared.insert(stand_in, (argument, owner, &parent.place));
     }
-    mistakes.clone().none()?;
+    if let Some(mistake) = missing_stage(node) {
+        mistakes.push(mistake);
+        return Err(mistakes);
+    }
 
     let contexts: BTreeSet<String> = target.contexts.keys().cloned().collect();
     let mut vertex = Vertex {
         name: target.target_name(),
         platforms: BTreeMap::new(),
         parents: Vec::new(),
-        external: external_contexts(target),
+        external: Vec::new(),
     };
-    let mut used_parents = BTreeSet::new();
+    mistakes.take(add_contexts(target, owners, &mut vertex));
+    // By what is lacking: said once, however often the image is named.
+    let mut lacking: BTreeMap<String, Mistake> = BTreeMap::new();
     for platform in &target.platforms {
         let request = Request {
             args: &args,
@@ -162,13 +205,13 @@ fn vertex(
                 );
                 let edge =
                     edge(parent, image, reference, Binding::Argument((*argument).clone()), is_base);
-                mistakes.extend(lacking_platform(target, parent, image));
+                lacking.extend(lacking_platform(target, parent, image));
                 add_edge(&mut vertex.parents, edge, platform, &image.platform);
                 continue;
             }
             match owners.of(target, image) {
                 Ok(Owner::Target(parent)) => {
-                    mistakes.extend(lacking_platform(target, parent, image));
+                    lacking.extend(lacking_platform(target, parent, image));
                     let binding = binding(image);
                     if binding == Binding::Impossible {
                         mistakes.push(hidden_by_stage(image));
@@ -177,7 +220,14 @@ fn vertex(
                     add_edge(&mut vertex.parents, edge, platform, &image.platform);
                 }
                 Ok(Owner::Nobody { note }) => {
-                    add_external(&mut vertex.external, image, platform, is_base, note);
+                    add_external(
+                        &mut vertex.external,
+                        image,
+                        binding(image),
+                        platform,
+                        is_base,
+                        note,
+                    );
                 }
                 Err(mistake) => mistakes.push(mistake),
             }
@@ -196,8 +246,29 @@ fn vertex(
             );
         }
     }
+    mistakes.extend(lacking.into_values());
     mistakes.none()?;
+    // By their places, whatever platform met them first.
+    vertex.parents.sort_by(|a, b| a.place.cmp(&b.place));
+    vertex.external.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(vertex)
+}
+
+fn missing_stage(node: &Node<'_>) -> Option<Mistake> {
+    let wanted = node.target.stage.as_ref()?;
+    let names: Vec<&str> = node.dockerfile.stages().filter_map(|stage| stage.name).collect();
+    let lower = wanted.value.to_lowercase();
+    if names.contains(&lower.as_str()) {
+        return None;
+    }
+    let file = &node.target.dockerfile.value;
+    let mistake =
+        Mistake::new(format!("{file} has no stage {:?}", wanted.value)).at(wanted.place.clone());
+    Some(match nearest(&lower, names.iter().copied()) {
+        Some(near) => mistake.mend(format!("did you mean {near:?}?")),
+        None if names.is_empty() => mistake.mend("give the stage a name: `FROM … AS NAME`"),
+        None => mistake.mend(format!("one of {}", names.join(", "))),
+    })
 }
 
 fn find_parent<'a>(
@@ -231,6 +302,8 @@ fn find_parent<'a>(
         };
         Mistake::new(what).at(place.clone()).mend(if variants.is_empty() {
             format!("write {:?}: it has no variants", name.id.as_str())
+        } else if name.variant.is_none() {
+            format!("write one of {}, or `default = true` in one of them", variants.join(", "))
         } else {
             format!("one of {}", variants.join(", "))
         })
@@ -275,12 +348,12 @@ fn add_edge(edges: &mut Vec<Edge>, edge: Edge, platform: &Platform, parent_platf
 fn add_external(
     externals: &mut Vec<External>,
     image: &ImageUse,
+    binding: Binding,
     platform: &Platform,
     is_base: bool,
     note: Option<String>,
 ) {
     let pair = (platform.clone(), image.platform.clone());
-    let binding = binding(image);
     let same =
         |other: &&mut External| other.reference == image.reference && other.binding == binding;
     match externals.iter_mut().find(same) {
@@ -300,23 +373,38 @@ fn add_external(
     }
 }
 
-/// Images that `contexts = { name = "docker-image://…" }` brings in.
-fn external_contexts(target: &Target) -> Vec<External> {
-    let pairs: BTreeSet<(Platform, Platform)> =
-        target.platforms.iter().map(|platform| (platform.clone(), platform.clone())).collect();
-    let external = |(name, source): (&String, &ContextSource)| match source {
-        ContextSource::Folder(_) => None,
-        ContextSource::Image(reference) => Some(External {
-            reference: reference.clone(),
-            via: Via::Context,
-            binding: Binding::Context(name.clone()),
-            platforms: pairs.clone(),
-            is_base: false,
-            place: target.place.clone(),
-            note: None,
-        }),
-    };
-    target.contexts.iter().filter_map(external).collect()
+/// Images that `contexts = { name = "docker-image://…" }` brings in: the workspace's own, or others.
+fn add_contexts(target: &Target, owners: &Owners<'_>, vertex: &mut Vertex) -> Result<(), Mistakes> {
+    let mut mistakes = Mistakes::default();
+    for (name, source) in &target.contexts {
+        let ContextSource::Image(reference) = source else { continue };
+        let place = target.context_places.get(name).unwrap_or(&target.place);
+        for platform in &target.platforms {
+            let image = ImageUse {
+                reference: reference.clone(),
+                written: reference.to_string(),
+                argument: None,
+                via: Via::Context,
+                platform: platform.clone(),
+                stage: 0,
+                place: place.clone(),
+                collides: false,
+            };
+            let binding = Binding::Context(name.clone());
+            match owners.of(target, &image) {
+                Ok(Owner::Target(parent)) => {
+                    mistakes.extend(lacking_platform(target, parent, &image).map(|(_, lack)| lack));
+                    let edge = edge(parent, &image, reference.clone(), binding, false);
+                    add_edge(&mut vertex.parents, edge, platform, platform);
+                }
+                Ok(Owner::Nobody { note }) => {
+                    add_external(&mut vertex.external, &image, binding, platform, false, note);
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+    }
+    mistakes.none()
 }
 
 /// A context also replaces a stage of its name, so the argument is the only way where a stage has the name.
@@ -337,27 +425,29 @@ fn hidden_by_stage(image: &ImageUse) -> Mistake {
     .mend("rename the stage")
 }
 
-fn lacking_platform(child: &Target, parent: &Target, image: &ImageUse) -> Option<Mistake> {
+fn lacking_platform(
+    child: &Target,
+    parent: &Target,
+    image: &ImageUse,
+) -> Option<(String, Mistake)> {
     if parent.platforms.contains(&image.platform) {
         return None;
     }
     let made: Vec<String> = parent.platforms.iter().map(ToString::to_string).collect();
-    Some(
-        Mistake::new(format!(
-            "{} needs {} for {}, which is made only for {}",
-            child.target_name(),
-            parent.target_name(),
-            image.platform,
-            made.join(", ")
-        ))
-        .at(image.place.clone())
-        .mend(format!(
-            "add {:?} to the platforms of {}, or take it from those of {}",
-            image.platform.to_string(),
-            parent.target_name(),
-            child.target_name()
-        )),
-    )
+    let what = format!(
+        "{} needs {} for {}, which is made only for {}",
+        child.target_name(),
+        parent.target_name(),
+        image.platform,
+        made.join(", ")
+    );
+    let mend = format!(
+        "add {:?} to the platforms of {}, or take it from those of {}",
+        image.platform.to_string(),
+        parent.target_name(),
+        child.target_name()
+    );
+    Some((what.clone(), Mistake::new(what).at(image.place.clone()).mend(mend)))
 }
 
 impl Graph {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use buildkitd::Buildkitd;
 use engines::TestEngine;
-use lab::{Lab, succeed, token};
+use lab::{Lab, token};
 
 /// Each child, and how it comes by the parent's `/token`, which it keeps as `/read`.
 const CHILDREN: &[(&str, &str, &str)] = &[
@@ -150,20 +150,11 @@ fn on_the_docker_driver_with_the_classic_store() {
     prove(&lab, &[]);
 }
 
-/// A builder of buildx in a configuration of its own.
-fn create_builder(lab: &mut Lab, args: &[&str]) {
-    let config = lab.root().join("target/buildx");
-    lab.set("BUILDX_CONFIG", config.as_str());
-    let mut command = lab.test.command("docker");
-    command.env("BUILDX_CONFIG", config).args(["buildx", "create", "--name=apart"]).args(args);
-    succeed(&mut command).unwrap();
-}
-
 #[test]
 fn on_a_remote_builder() {
     let Some(mut lab) = engines::any().and_then(family) else { return };
     let Some(daemon) = Buildkitd::start() else { return };
-    create_builder(&mut lab, &["--driver=remote", &daemon.endpoint()]);
+    lab.create_builder(&["--driver=remote", &daemon.endpoint()]);
     prove(&lab, &["--builder=apart"]);
 }
 
@@ -194,7 +185,7 @@ impl Drop for RemovedAtTheEnd<'_> {
 fn on_a_remote_builder_beside_the_classic_store() {
     let Some(mut lab) = engines::classic().and_then(family) else { return };
     let Some(daemon) = Buildkitd::start() else { return };
-    create_builder(&mut lab, &["--driver=remote", &daemon.endpoint()]);
+    lab.create_builder(&["--driver=remote", &daemon.endpoint()]);
     prove(&lab, &["--builder=apart"]);
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
 
+#[expect(dead_code, reason = "each of the tests uses a part")]
 #[path = "support/workspace.rs"]
 mod support;
 
@@ -37,8 +38,8 @@ COPY --from=docker.io/library/busybox:1 /bin/busybox /bin/
     expect![[r#"
         notebook:full for linux/amd64 linux/arm64
           FROM docker.io/nvidia/cuda:12.6.3-base-ubuntu22.04 for linux/amd64
-          COPY --from docker.io/library/busybox:1 for linux/amd64 linux/arm64
           FROM docker.io/library/ubuntu:22.04 for linux/arm64
+          COPY --from docker.io/library/busybox:1 for linux/amd64 linux/arm64
           VARIANT="full"
         notebook:lite for linux/amd64 linux/arm64
           FROM docker.io/library/python:3.12-slim for linux/amd64 linux/arm64
@@ -336,7 +337,7 @@ fn arguments_are_passed_whole() {
           NUMBER="12"
           QUOTES="a\"b'c`d"
           SPACES=" a  b "
-          TEMPLATE="v1.2.3"
+          TEMPLATE="v1.2.3\n"
           UNICODE="Größe ✓"
           YES="true"
     "#]]

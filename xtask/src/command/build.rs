@@ -45,9 +45,7 @@ pub(super) fn build(
     args: &BuildArgs,
     options: Options,
 ) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &args.build_arg)?;
-    // What a person mistyped is said before an engine is brought up for it.
-    super::select::select(&loaded, &args.images)?;
+    let loaded = load::load(global, &load::Typed::of(args))?;
     let engine = if options.setup {
         setup::engine(global.quiet)?
     } else {
@@ -107,7 +105,7 @@ fn unchanged(
     // An edit that does not even load is a change.
     let Ok(now) = load::load(
         &Global { root: Some(loaded.workspace.root.clone()), ..global.clone() },
-        &args.build_arg,
+        &load::Typed::of(args),
     ) else {
         return Ok(false);
     };
@@ -282,7 +280,12 @@ pub(super) fn commands(
             no_cache: false,
             secrets: &secrets(step),
         };
-        build.invocation().argv().map(str::to_owned).collect()
+        // As a person types it; where the program lies is this machine's affair.
+        let mut words = build.invocation().argv().map(str::to_owned).collect::<Vec<_>>();
+        if let Some(program) = words.first_mut() {
+            "docker".clone_into(program);
+        }
+        words
     };
     plan.steps.iter().map(|step| (step.name(), command(step))).collect()
 }

@@ -18,7 +18,9 @@ pub(super) fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> Result<(
         mistakes.extend(buildx::unsupported(&session.engine, step));
         mistakes.extend(lacking_emulators(loaded, step, session));
         mistakes.extend(lacking_secrets(loaded, step));
-        if step.target.ssh && std::env::var_os("SSH_AUTH_SOCK").is_none() {
+        if step.target.ssh
+            && std::env::var_os("SSH_AUTH_SOCK").is_none_or(|socket| socket.is_empty())
+        {
             mistakes.push(
                 Mistake::new(format!(
                     "{} uses ssh, and no agent is there: SSH_AUTH_SOCK is not set",

@@ -46,6 +46,15 @@ pub struct Node {
 }
 
 impl Builder {
+    /// The engine's own, or the one that is asked for, where it cannot be looked at.
+    pub fn unreached(explicit: Option<&str>) -> Self {
+        Self {
+            name: explicit.unwrap_or("default").to_owned(),
+            driver: Driver::Docker,
+            nodes: Vec::new(),
+        }
+    }
+
     /// The builder `explicit`, else the one that buildx would take (`docker buildx use`).
     pub fn find(engine: &Engine, explicit: Option<&str>) -> anyhow::Result<Self> {
         Self::inspect(engine, explicit, false)

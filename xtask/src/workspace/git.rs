@@ -72,8 +72,37 @@ pub(super) fn files_called(root: &Utf8Path, name: &str) -> Option<Vec<Utf8PathBu
         "git ls-files -z --cached --others --exclude-standard --deduplicate -- {pattern}"
     );
     let output = asked(list).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.split_terminator('\0').map(Utf8PathBuf::from).collect())
+    // A file whose path is no UTF-8 cannot be named in any reference to it: leave it out, not everything.
+    let paths = output.stdout.split(|byte| *byte == 0);
+    let files: Vec<Utf8PathBuf> = paths
+        .filter(|path| !path.is_empty())
+        .filter_map(|path| Some(std::str::from_utf8(path).ok()?.into()))
+        .collect();
+    // A repository around the workspace that ignores all of it says nothing about its files.
+    let ignored = || asked(cmd!(shell, "git check-ignore --quiet .")).run().is_ok();
+    if files.is_empty() && ignored() { None } else { Some(files) }
+}
+
+/// The folders below `root` that are repositories of their own, submodules included, and that git does not ignore:
+/// it does not look into them.
+pub(super) fn nested(root: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Some(shell) = shell(root) else { return Vec::new() };
+    let list = |command: Cmd<'_>| {
+        let output = asked(command).output().map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&output).into_owned()
+    };
+    let untracked = list(cmd!(shell, "git ls-files -z --others --exclude-standard"));
+    let tracked = list(cmd!(shell, "git ls-files -z --stage"));
+    let modules = tracked
+        .split_terminator('\0')
+        .filter(|line| line.starts_with("160000 "))
+        .filter_map(|line| line.split_once('\t').map(|(_, path)| path));
+    let folders = untracked.split_terminator('\0').filter_map(|path| path.strip_suffix('/'));
+    folders
+        .chain(modules)
+        .filter(|folder| root.join(folder).join(".git").exists())
+        .map(Utf8PathBuf::from)
+        .collect()
 }
 
 fn shell(root: &Utf8Path) -> Option<Shell> {

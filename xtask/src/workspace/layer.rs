@@ -13,14 +13,14 @@ use super::settings::{
 };
 use super::{facts, tests_section};
 use crate::mistake::Mistake;
-use crate::reference::{Platform, Repository};
+use crate::reference::{Platform, Reference, Repository};
 
 #[derive(Clone, Default)]
 pub(super) struct Layer {
     pub(super) name: Option<Placed<String>>,
     pub(super) description: Option<String>,
     pub(super) version: Option<VersionSource>,
-    pub(super) context: Option<Utf8PathBuf>,
+    pub(super) context: Option<Placed<Utf8PathBuf>>,
     pub(super) dockerfile: Option<Placed<Utf8PathBuf>>,
     pub(super) stage: Option<Placed<String>>,
     pub(super) platforms: Option<Vec<Platform>>,
@@ -31,7 +31,7 @@ pub(super) struct Layer {
     pub(super) cache: Option<Cache>,
     pub(super) secrets: BTreeMap<String, SecretSource>,
     pub(super) ssh: Option<bool>,
-    pub(super) contexts: BTreeMap<String, ContextSource>,
+    pub(super) contexts: BTreeMap<String, Placed<ContextSource>>,
     pub(super) build: Option<BuildOptions>,
     pub(super) args: BTreeMap<String, Template>,
     pub(super) parents: BTreeMap<String, Placed<TargetName>>,
@@ -54,7 +54,7 @@ impl Layer {
             name: None,
             description: table.string("description").map(|text| text.value),
             version: read_version(table, folder),
-            context: path("context").map(|path| path.value),
+            context: path("context"),
             dockerfile: path("dockerfile"),
             stage: table.string("target"),
             platforms: read_platforms(table),
@@ -69,7 +69,7 @@ impl Layer {
             build: read_build_options(table),
             args: read_args(table),
             parents: read_parents(table),
-            external: table.strings("external"),
+            external: read_external(table),
             facts: facts::read(table, folder),
             test: tests_section::read(table, folder),
             pixi: read_pixi(table),
@@ -120,21 +120,22 @@ pub(super) fn read_platforms(table: &Table<'_>) -> Option<Vec<Platform>> {
     for platform in written {
         if platforms.contains(&platform.value) {
             table.mistake(
-                Mistake::new(format!("{} stands here twice", platform.value)).at(platform.place),
+                Mistake::new(format!("{} stands here twice", platform.value))
+                    .at(platform.place)
+                    .mend("remove one of them"),
             );
         } else {
             platforms.push(platform.value);
         }
     }
-    if platforms.is_empty() {
+    if platforms.is_empty() && table.is_empty_list("platforms") {
         table.mistake(
             Mistake::new("`platforms` names no platform")
                 .at(table.place_of("platforms"))
                 .mend("write e.g. [\"linux/amd64\"], or leave the key out"),
         );
-        return None;
     }
-    Some(platforms)
+    (!platforms.is_empty()).then_some(platforms)
 }
 
 /// `key` as one value, or as a table with a value a channel.
@@ -223,7 +224,7 @@ fn read_secrets(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, Secret
         let (env, file) = (secret.string("env"), secret.string("file"));
         match (env, file) {
             (Some(env), None) => {
-                check_environment_name(&secret, &env);
+                check_argument_name(&secret, &env, "an environment variable");
                 read.insert(id.value, SecretSource::Env(env.value));
             }
             (None, Some(file)) => {
@@ -235,9 +236,17 @@ fn read_secrets(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, Secret
                         .at(file.place.clone()),
                     );
                 }
-                let path = secret.check(&file.place, below_root(folder, &file.value));
-                read.extend(path.map(|path| (id.value, SecretSource::File(path))));
+                let path = below_root(folder, &file.value).map_err(|why| {
+                    Mistake::new(why)
+                        .at(file.place)
+                        .mend("a secret from elsewhere comes in a variable: { env = \"NAME\" }")
+                });
+                match path {
+                    Ok(path) => drop(read.insert(id.value, SecretSource::File(path))),
+                    Err(mistake) => secret.mistake(mistake),
+                }
             }
+            (None, None) if secret.has("env") || secret.has("file") => {}
             _ => secret.mistake(
                 Mistake::new(format!("the secret {:?} needs one source", id.value))
                     .at(id.place)
@@ -262,21 +271,19 @@ fn check_option_name(table: &Table<'_>, name: &Placed<String>, what: &str) {
     }
 }
 
-fn check_environment_name(table: &Table<'_>, name: &Placed<String>) {
+fn check_argument_name(table: &Table<'_>, name: &Placed<String>, what: &str) {
     let good = name.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !good {
         table.mistake(
-            Mistake::new(format!(
-                "{:?} is not a valid name of an environment variable",
-                name.value
-            ))
-            .at(name.place.clone()),
+            Mistake::new(format!("{:?} is not a valid name of {what}", name.value))
+                .at(name.place.clone())
+                .mend("letters, digits and `_`, beginning with a letter or `_`"),
         );
     }
 }
 
-fn read_contexts(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, ContextSource> {
+fn read_contexts(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, Placed<ContextSource>> {
     let Some(contexts) = table.table("contexts") else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for name in contexts.names() {
@@ -292,7 +299,8 @@ fn read_contexts(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, Conte
         {
             contexts.mistake(
                 Mistake::new(format!("{:?} is not a valid name of a context", name.value))
-                    .at(name.place.clone()),
+                    .at(name.place.clone())
+                    .mend("a name that a Dockerfile can copy from: `COPY --from=NAME`"),
             );
         }
         let Some(text) = contexts.entry(&name.value).and_then(|entry| entry.string()) else {
@@ -310,7 +318,7 @@ fn read_contexts(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, Conte
         } else {
             contexts.check(&text.place, below_root(folder, &text.value)).map(ContextSource::Folder)
         };
-        read.extend(source.map(|source| (name.value, source)));
+        read.extend(source.map(|value| (name.value, Placed { value, place: text.place })));
     }
     read
 }
@@ -327,7 +335,16 @@ fn read_build_options(table: &Table<'_>) -> Option<BuildOptions> {
                 .mend("`default`, `none` or `host`"),
         );
     }
-    let values = |key| -> BTreeMap<String, String> {
+    let shm_size = build.string("shm-size");
+    if let Some(size) = shm_size.as_ref().filter(|size| !is_memory_size(&size.value)) {
+        build.mistake(
+            Mistake::new(format!("{:?} is no size of memory", size.value))
+                .at(size.place.clone())
+                .mend("write e.g. \"2g\" or \"512m\""),
+        );
+    }
+    type Check = fn(&str) -> Result<(), &'static str>;
+    let values = |key, check: Check| -> BTreeMap<String, String> {
         let Some(inner) = build.table(key) else { return BTreeMap::new() };
         let names = inner.names();
         names
@@ -335,25 +352,61 @@ fn read_build_options(table: &Table<'_>) -> Option<BuildOptions> {
             .filter_map(|name| {
                 check_option_name(&inner, &name, "name");
                 let value = inner.entry(&name.value)?.scalar()?;
+                if let Err(mend) = check(&value.value) {
+                    inner.mistake(
+                        Mistake::new(format!("{:?} is no value of `{key}`", value.value))
+                            .at(value.place.clone())
+                            .mend(mend),
+                    );
+                }
                 Some((name.value, value.value))
             })
             .collect()
     };
     let options = BuildOptions {
         network: network.map(|text| text.value),
-        shm_size: build.string("shm-size").map(|text| text.value),
-        ulimits: values("ulimits"),
-        add_hosts: values("add-hosts"),
+        shm_size: shm_size.map(|text| text.value),
+        ulimits: values("ulimits", check_ulimit),
+        add_hosts: values("add-hosts", check_address),
     };
     build.finish();
     Some(options)
+}
+
+/// As Docker reads it (`docker/go-units`, `RAMInBytes`): a number and perhaps a unit.
+fn is_memory_size(text: &str) -> bool {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let units = ["", "b", "k", "kb", "kib", "m", "mb", "mib", "g", "gb", "gib"];
+    units.contains(&text[unit..].to_ascii_lowercase().as_str())
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text[..unit].trim_end().parse::<f64>().is_ok()
+}
+
+/// `soft` or `soft:hard` (`docker/go-units`, `ParseUlimit`).
+fn check_ulimit(text: &str) -> Result<(), &'static str> {
+    let numbers = text.splitn(2, ':').all(|number| number.parse::<i64>().is_ok_and(|n| n >= -1));
+    numbers.then_some(()).ok_or("write \"1024\" or \"1024:2048\"; -1 is no limit")
+}
+
+fn check_address(text: &str) -> Result<(), &'static str> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let good = bare == "host-gateway" || bare.parse::<std::net::IpAddr>().is_ok();
+    good.then_some(()).ok_or("write an IP address, or host-gateway")
+}
+
+fn read_external(table: &Table<'_>) -> Option<Vec<Placed<String>>> {
+    let external = table.strings("external")?;
+    for text in &external {
+        table.check(&text.place, text.value.parse::<Reference>());
+    }
+    Some(external)
 }
 
 fn read_args(table: &Table<'_>) -> BTreeMap<String, Template> {
     let Some(args) = table.table("args") else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for name in args.names() {
-        check_environment_name(&args, &name);
+        check_argument_name(&args, &name, "a build argument");
         if let Some(value) = args.entry(&name.value).and_then(|entry| entry.scalar()) {
             read.insert(name.value, value);
         }
@@ -365,7 +418,7 @@ fn read_parents(table: &Table<'_>) -> BTreeMap<String, Placed<TargetName>> {
     let Some(parents) = table.table("parents") else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for name in parents.names() {
-        check_environment_name(&parents, &name);
+        check_argument_name(&parents, &name, "a build argument");
         let parent = parents.entry(&name.value).and_then(|entry| entry.string());
         if let Some(parent) = parent.and_then(|text| parents.parse(text)) {
             read.insert(name.value, parent);

@@ -103,19 +103,27 @@ fn runc() -> Option<&'static str> {
 /// A daemon that runs as long as this value lives.
 pub(crate) struct Buildkitd {
     child: Child,
-    folder: tempfile::TempDir,
+    socket: Utf8PathBuf,
+    /// Removed once the daemon has ended.
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Buildkitd {
     pub(crate) fn start() -> Option<Self> {
-        let programs = programs()?;
-        let runc = runc()?;
         let folder = tempfile::Builder::new().prefix("bkd-").tempdir().unwrap();
-        let path = Utf8Path::from_path(folder.path()).unwrap();
-        let log = std::fs::File::create(path.join("log")).unwrap();
+        let mut daemon = Self::start_in(Utf8Path::from_path(folder.path()).unwrap())?;
+        daemon.folder = Some(folder);
+        Some(daemon)
+    }
+
+    /// With its content in `folder`.
+    pub(crate) fn start_in(folder: &Utf8Path) -> Option<Self> {
+        let (programs, runc) = (programs()?, runc()?);
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let socket = folder.join("sock");
         let child = Command::new(programs.join("buildkitd"))
-            .arg(format!("--root={path}/root"))
-            .arg(format!("--addr=unix://{path}/sock"))
+            .arg(format!("--root={folder}/root"))
+            .arg(format!("--addr=unix://{socket}"))
             .args(["--containerd-worker=false", "--oci-worker=true", "--oci-worker-net=host"])
             .arg(format!("--oci-worker-binary={runc}"))
             .stdin(Stdio::null())
@@ -123,17 +131,12 @@ impl Buildkitd {
             .stderr(log)
             .spawn()
             .unwrap();
-        let daemon = Self { child, folder };
-        wait_until("buildkitd listens", Duration::from_secs(30), || daemon.socket().exists());
-        Some(daemon)
+        wait_until("buildkitd listens", Duration::from_secs(30), || socket.exists());
+        Some(Self { child, socket, folder: None })
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("unix://{}", self.socket())
-    }
-
-    fn socket(&self) -> Utf8PathBuf {
-        Utf8Path::from_path(self.folder.path()).unwrap().join("sock")
+        format!("unix://{}", self.socket)
     }
 }
 
@@ -142,5 +145,6 @@ impl Drop for Buildkitd {
     fn drop(&mut self) {
         let _gone = Command::new("kill").arg(self.child.id().to_string()).output();
         let _status = self.child.wait();
+        drop(self.folder.take());
     }
 }

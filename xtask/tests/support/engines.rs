@@ -97,7 +97,13 @@ pub(crate) fn not_run(why: &str) {
         std::env::var_os("DOCKYARD_REQUIRE_ENGINE").is_none_or(|value| value.is_empty()),
         "DOCKYARD_REQUIRE_ENGINE is set, and {why}"
     );
-    eprintln!("not run: {why}");
+    say(&format!("not run: {why}"));
+}
+
+/// To the terminal itself: the test harness shows what a test prints only when it fails.
+fn say(line: &str) {
+    use std::io::Write as _;
+    let _lost = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 fn provide(name: &str, options: &Options, serves: impl Fn(&Engine) -> bool) -> Option<TestEngine> {
@@ -107,7 +113,7 @@ fn provide(name: &str, options: &Options, serves: impl Fn(&Engine) -> bool) -> O
     };
     match provided {
         Ok(provided) => {
-            eprintln!("{name} engine: {}{}", provided.engine, provided.how_to_stop());
+            say(&format!("{name} engine: {}{}", provided.engine, provided.how_to_stop()));
             Some(provided)
         }
         Err(error) => {

@@ -73,6 +73,15 @@ impl Lab {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// A builder called `apart`, in a configuration of buildx of its own.
+    pub(crate) fn create_builder(&mut self, args: &[&str]) {
+        let config = self.root().join("target/buildx");
+        self.set("BUILDX_CONFIG", config.as_str());
+        let mut command = self.test.command("docker");
+        command.env("BUILDX_CONFIG", config).args(["buildx", "create", "--name=apart"]).args(args);
+        succeed(&mut command).unwrap();
+    }
+
     pub(crate) fn git(&self, args: &[&str]) {
         let output = Command::new("git")
             .args(["-c", "user.name=Lab", "-c", "user.email=lab@example.invalid"])
