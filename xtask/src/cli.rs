@@ -168,7 +168,7 @@ pub(crate) struct BuildArgs {
     /// The buildx builder (default: the one that `docker buildx use` chose)
     #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
     pub builder: Option<String>,
-    /// Set a build argument, for every image or for one; a key input like `[args]`
+    /// Set a build argument, for every named image or for one; a key input like `[args]`
     #[arg(long, value_name = "[ID:]KEY=VALUE")]
     pub build_arg: Vec<String>,
     /// Print JSON
