@@ -90,8 +90,8 @@ pub(crate) enum Command {
     Build(BuildCommand),
     /// Start a container of an image, removed when it ends
     #[command(after_help = "Examples:
-  cargo xtask run notebook-processor                          its own command
-  cargo xtask run plantuml-converter -- convert --help        the words behind -- go to its entry point
+  cargo xtask run notebook-processor                      its own command
+  cargo xtask run plantuml-converter -- convert --help    words for its entry point
   cargo xtask run notebook-processor --mount DIR -- convert in.ipynb out.html")]
     Run(RunArgs),
     /// Show what this machine has and lacks for building, each with its mend
@@ -176,7 +176,7 @@ pub(crate) struct BuildArgs {
     /// The buildx builder (default: the one that `docker buildx use` chose)
     #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
     pub builder: Option<String>,
-    /// Set a build argument, for every image or for one; a key input like `[args]`
+    /// Set a build argument, for every named image or for one; a key input like `[args]`
     #[arg(long, value_name = "[ID:]KEY=VALUE")]
     pub build_arg: Vec<String>,
     /// Print JSON
