@@ -88,6 +88,16 @@ pub(crate) enum Command {
   cargo xtask build --jobs 2 --keep-going
   cargo xtask build base --build-arg base:DEBUG=1")]
     Build(BuildCommand),
+    /// Show what made an image stale, or when and why it was last built
+    #[command(
+        after_help = "Examples:\n  cargo xtask why notebook-processor\n  cargo xtask why base --json"
+    )]
+    Why(WhyArgs),
+    /// Show which images a change affects
+    #[command(
+        after_help = "Examples:\n  cargo xtask affected --since origin/main\n  cargo xtask affected --since v1.2.0 --json"
+    )]
+    Affected(AffectedArgs),
     /// Start a container of an image, removed when it ends
     #[command(after_help = "Examples:
   cargo xtask run notebook-processor                      its own command
@@ -200,6 +210,32 @@ pub(crate) struct BuildCommand {
     /// Go on with what does not depend on a failure
     #[arg(short, long)]
     pub keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// An id, id:variant, name or folder
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// The buildx builder
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AffectedArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// A branch, tag or commit: the work tree is compared with where the two histories part
+    #[arg(long, value_name = "REV", allow_hyphen_values = true)]
+    pub since: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

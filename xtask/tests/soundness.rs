@@ -7,10 +7,12 @@
 mod sound;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use sound::{REGISTRY, Workspace};
 use support::{docker, engine_or_skip, in_parallel};
 
@@ -115,7 +117,12 @@ fn explore(seed: u64, lock: &str) -> Tally {
     let root = Utf8Path::from_path(folder.path()).unwrap();
     let mut workspace = Workspace::generate(root, seed, lock);
     let mut tally = Tally::default();
-    let mut built: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let salt = format!("{seed}-{}", now.as_nanos());
+    // A copy of the workspace for each key that was built.
+    let copies = tempfile::tempdir().unwrap();
+    let copies = Utf8Path::from_path(copies.path()).unwrap();
+    let mut built: BTreeMap<(&str, String), Utf8PathBuf> = BTreeMap::new();
     let mut last: BTreeMap<&str, String> = BTreeMap::new();
     let mut what = "generated".to_owned();
     for round in 0..=PER_WORKSPACE {
@@ -127,22 +134,32 @@ fn explore(seed: u64, lock: &str) -> Tally {
             continue;
         };
         let mut all_good = true;
-        for image in ["parent", "child"] {
-            let Some(ran) = build(&workspace, image) else {
+        for &image in workspace.images {
+            let Some(ran) = build(&workspace, root, image, &salt) else {
                 all_good = false;
                 break;
             };
             let key = &keys[image];
-            let is_new = built.entry(image).or_default().insert(key.clone());
-            if round > 0 && !ran.is_empty() && !is_new {
-                let read =
-                    |file: &str| std::fs::read_to_string(root.join(file)).unwrap_or_default();
-                tally.wrong.push(format!(
-                    "===== seed {seed}, round {round}, {image}: {what}\nran {ran:?}\n{}\n--- parent:\n{}\n--- ignore:\n{}",
-                    read(&format!("{image}/Dockerfile")),
-                    read("parent/Dockerfile"),
-                    read("ctx/.dockerignore"),
-                ));
+            let copy = copies.join(round.to_string());
+            match built.entry((image, key.clone())) {
+                Entry::Vacant(entry) => {
+                    entry.insert(copy.clone());
+                    if !copy.exists() {
+                        copy_all(root, &copy);
+                    }
+                }
+                // BuildKit also runs steps again without a reason: only what happens twice counts.
+                Entry::Occupied(then) if !ran.is_empty() => {
+                    let ran = differ(&workspace, then.get(), image, &format!("{salt}-{round}"));
+                    if !ran.is_empty() {
+                        tally.wrong.push(describe(
+                            root,
+                            &format!("seed {seed}, round {round}, {image}: {what}"),
+                            &ran,
+                        ));
+                    }
+                }
+                Entry::Occupied(_) => {}
             }
             if round > 0 {
                 let has_changed = last.get(image).is_some_and(|last| last != key);
@@ -164,10 +181,43 @@ fn explore(seed: u64, lock: &str) -> Tally {
             }
         }
     }
-    for image in ["parent", "child"] {
-        docker(&["image", "rm", "-f", &reference(&workspace, image)], "");
-    }
+    docker(&["image", "rm", "-f", &reference(&workspace, "parent")], "");
     tally
+}
+
+/// The steps that BuildKit runs in the workspace of now after it built the one of `then`, with a cache of their own.
+fn differ(workspace: &Workspace, then: &Utf8Path, image: &str, salt: &str) -> Vec<String> {
+    let mut last = Vec::new();
+    for root in [then, then, &workspace.root] {
+        for &one in workspace.images {
+            let ran = build(workspace, root, one, salt).unwrap_or_default();
+            if one == image {
+                last = ran;
+                break;
+            }
+        }
+    }
+    last
+}
+
+fn describe(root: &Utf8Path, what: &str, ran: &[String]) -> String {
+    let mut text = format!("===== {what}\nran {ran:?}");
+    for file in [
+        "parent/Dockerfile",
+        "child/Dockerfile",
+        "ctx/.dockerignore",
+        "child/Dockerfile.dockerignore",
+    ] {
+        if let Ok(content) = std::fs::read_to_string(root.join(file)) {
+            let _ = write!(text, "\n--- {file}:\n{content}");
+        }
+    }
+    text
+}
+
+fn copy_all(from: &Utf8Path, to: &Utf8Path) {
+    let done = std::process::Command::new("cp").args(["-a", from.as_str(), to.as_str()]).status();
+    assert!(done.unwrap().success());
 }
 
 fn keys(root: &Utf8Path) -> anyhow::Result<BTreeMap<String, String>> {
@@ -186,14 +236,24 @@ fn reference(workspace: &Workspace, image: &str) -> String {
 }
 
 /// The steps that BuildKit ran; nothing where it refused.
-fn build(workspace: &Workspace, image: &str) -> Option<Vec<String>> {
-    let root = &workspace.root;
+fn build(workspace: &Workspace, root: &Utf8Path, image: &str, salt: &str) -> Option<Vec<String>> {
+    let file = |suffix: &str| root.join(image).join(format!("Dockerfile{suffix}"));
+    let text = std::fs::read_to_string(file("")).unwrap().replace(sound::SALT, salt);
+    std::fs::write(file(".salted"), text).unwrap();
+    let _ = std::fs::remove_file(file(".salted.dockerignore"));
+    if file(".dockerignore").exists() {
+        std::fs::copy(file(".dockerignore"), file(".salted.dockerignore")).unwrap();
+    }
     let mut args: Vec<String> =
-        ["buildx", "build", "--progress=rawjson", "--load"].map(str::to_owned).to_vec();
+        ["buildx", "build", "--progress=rawjson"].map(str::to_owned).to_vec();
     args.extend(workspace.build_args());
     args.push(format!("--build-context=data={root}/data"));
-    args.push(format!("-t={}", reference(workspace, image)));
-    args.push(format!("-f={root}/{image}/Dockerfile"));
+    // The child starts from the parent; nobody needs the child.
+    args.push(match image {
+        "parent" => format!("--output=type=docker,name={}", reference(workspace, image)),
+        _ => "--output=type=cacheonly".to_owned(),
+    });
+    args.push(format!("-f={}", file(".salted")));
     args.push(format!("{root}/ctx"));
     let said = docker(&args.iter().map(String::as_str).collect::<Vec<_>>(), "");
     if !said.success {

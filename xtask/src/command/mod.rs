@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here. Called by [`crate::main`].
 
+mod affected;
 mod build;
 mod check;
 mod doctor;
@@ -17,6 +18,7 @@ mod session;
 mod setup;
 mod steps;
 mod tags;
+mod why;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tags(args) => tags::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Build(args) => build::run(&global, &args),
+        Command::Why(args) => why::run(&global, &args),
+        Command::Affected(args) => affected::run(&global, &args),
         Command::Run(args) => run::run(&global, &args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),

@@ -4,6 +4,7 @@
 //! It decides nothing: which image needs which is `graph`'s question, what an image is made of is `key`'s.
 //! Called by `command`, once a run.
 
+mod checkout;
 mod config;
 mod facts;
 mod files;
@@ -25,6 +26,7 @@ use std::fs;
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use checkout::Checkout;
 pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, repository_of};
 pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};

@@ -67,9 +67,13 @@ const RULES: &[&str] = &[
     "**/x.txt",
 ];
 
-/// A workspace of a parent and a child.
+/// What stands in every stage, so that no earlier run's cache serves this one.
+pub(crate) const SALT: &str = "saltsaltsalt";
+
+/// A workspace of a child, and every third time of a parent.
 pub(crate) struct Workspace {
     pub(crate) root: Utf8PathBuf,
+    pub(crate) images: &'static [&'static str],
     pub(crate) name: String,
     random: Random,
     args: [u32; 3],
@@ -78,8 +82,13 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn generate(root: &Utf8Path, seed: u64, lock: &str) -> Self {
         let name = format!("w{seed}");
-        let mut made =
-            Self { root: root.to_owned(), name, random: Random::new(seed), args: [0; 3] };
+        let mut made = Self {
+            root: root.to_owned(),
+            images: if seed % 3 == 0 { &["parent", "child"] } else { &["child"] },
+            name,
+            random: Random::new(seed),
+            args: [0; 3],
+        };
         for _ in 0..4 {
             made.random.below(10);
         }
@@ -114,10 +123,15 @@ impl Workspace {
         if made.random.once_in(2) {
             made.change_ignore();
         }
-        let parent = made.dockerfile(&["FROM scratch", &format!("FROM {REGISTRY}/busybox")], true);
-        let child = made.dockerfile(&[&format!("FROM {registry}/parent")], false);
-        write("parent/Dockerfile", &parent);
-        write("child/Dockerfile", &child);
+        let bases = ["FROM scratch".to_owned(), format!("FROM {REGISTRY}/busybox")];
+        let parent = [format!("FROM {registry}/parent")];
+        for image in made.images {
+            let bases =
+                if *image == "child" && made.images.len() > 1 { &parent[..] } else { &bases };
+            let bases: Vec<&str> = bases.iter().map(String::as_str).collect();
+            let text = made.dockerfile(&bases, *image == "parent");
+            write(&format!("{image}/Dockerfile"), &text);
+        }
         made.write_settings();
         made
     }
@@ -136,7 +150,7 @@ impl Workspace {
         for (index, value) in self.args.iter().enumerate() {
             let _ = writeln!(args, "ARG{index} = \"{value}\"");
         }
-        for image in ["parent", "child"] {
+        for image in self.images {
             let text =
                 format!("context = \"/ctx\"\ncontexts = {{ data = \"/data\" }}\n[args]\n{args}");
             fs::write(self.root.join(image).join("image.toml"), text).unwrap();
@@ -160,7 +174,7 @@ impl Workspace {
         let stages = 1 + self.random.below(3);
         for stage in 0..stages {
             let base = if stage == stages - 1 { self.random.of(bases) } else { "FROM scratch" };
-            let _ = writeln!(text, "{base} AS s{stage}");
+            let _ = writeln!(text, "{base} AS s{stage}\nCOPY <<EOF /salt\n{SALT}\nEOF");
             let can_run = base.ends_with("busybox");
             for _ in 0..=self.random.below(3) {
                 let line = self.instruction(stage, can_run);
@@ -264,7 +278,7 @@ impl Workspace {
                 format!("ARG{index}")
             }
             18 => {
-                let image = self.random.of(&["parent", "child"]).to_owned();
+                let image = self.random.of(self.images).to_owned();
                 let file = self.root.join(&image).join("Dockerfile");
                 let text = fs::read_to_string(&file).unwrap() + "# a comment\n";
                 fs::write(file, text).unwrap();
@@ -286,7 +300,7 @@ impl Workspace {
             }
             _ => {
                 let (image, line) =
-                    (self.random.of(&["parent", "child"]).to_owned(), self.instruction(0, false));
+                    (self.random.of(self.images).to_owned(), self.instruction(0, false));
                 let file = self.root.join(&image).join("Dockerfile");
                 let text = fs::read_to_string(&file).unwrap();
                 fs::write(file, format!("{text}{line}\n")).unwrap();
