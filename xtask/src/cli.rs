@@ -293,7 +293,7 @@ pub(crate) struct EngineStart {
     /// A registry without TLS (HOST:PORT); repeat for several
     #[arg(long, value_name = "HOST")]
     pub insecure_registry: Vec<String>,
-    /// Debian's archive, where the system's own packages are too old (default: http://deb.debian.org/debian)
+    /// Debian's archive, where the system's own packages are too old (default: `http://deb.debian.org/debian`)
     #[arg(long, value_name = "URL")]
     pub debian_mirror: Option<String>,
     /// The suite of Debian to take Docker from, e.g. `sid` (default: this system's own, else trixie)

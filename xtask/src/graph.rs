@@ -208,12 +208,7 @@ fn vertex(
         let elsewhere = resolve(&nowhere).ok();
         for (index, image) in resolved.images.iter().enumerate() {
             let is_base = resolved.final_base == Some(index);
-            let on = elsewhere
-                .as_ref()
-                .and_then(|elsewhere| elsewhere.images.get(index))
-                .filter(|there| there.reference == image.reference)
-                .is_none_or(|there| there.platform == image.platform)
-                .then(|| image.platform.clone());
+            let on = platform_of(image, elsewhere.as_ref(), index);
             let use_ = (platform.clone(), on);
             if let Some((argument, parent)) = declared.get(&image.reference) {
                 used_parents.insert(argument.as_str());
@@ -256,6 +251,16 @@ fn vertex(
     vertex.parents.sort_by(|a, b| a.place.cmp(&b.place));
     vertex.external.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(vertex)
+}
+
+/// The platform of the image at `index`; nothing where it is the builder's own, which `elsewhere`, resolved for another
+/// builder, shows.
+fn platform_of(image: &ImageUse, elsewhere: Option<&Resolved>, index: usize) -> Option<Platform> {
+    elsewhere
+        .and_then(|elsewhere| elsewhere.images.get(index))
+        .filter(|there| there.reference == image.reference)
+        .is_none_or(|there| there.platform == image.platform)
+        .then(|| image.platform.clone())
 }
 
 /// A platform that no builder has.
