@@ -243,6 +243,9 @@ pub(crate) struct RunArgs {
     /// An id, id:variant, name or folder
     #[arg(value_name = "IMAGE")]
     pub image: String,
+    /// Mount something, as `docker run --volume` does: HOST:CONTAINER[:OPTIONS]
+    #[arg(long, value_name = "VOLUME")]
+    pub volume: Vec<String>,
     /// Mount this folder at /work, and start there; the image's user must be able to write it
     #[arg(long, value_name = "DIR")]
     pub mount: Option<Utf8PathBuf>,
