@@ -154,6 +154,7 @@ fn triggers_of_a_stage_fire_in_the_next() {
 #[test]
 #[cfg(unix)]
 fn contexts_hold_links_and_names_of_every_kind() {
+    use std::os::unix::fs::PermissionsExt as _;
     let workspace = workspace()
         .image("app", "", "FROM scratch\nCOPY . /\n")
         .file("app/with space", "1")
@@ -166,7 +167,6 @@ fn contexts_hold_links_and_names_of_every_kind() {
     let key = |plan: &serde_json::Value| word(&find(plan, "app")["key"]).to_owned();
     assert_eq!(key(&plan), key(&workspace.plan()));
 
-    use std::os::unix::fs::PermissionsExt as _;
     let file = workspace.root().join("app/with space");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
     assert_ne!(key(&plan), key(&workspace.plan()), "an executable bit alone is a change");

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::support::{configured, workspace};
+use crate::support::{configured, find, workspace};
 
 #[test]
 fn a_registry_or_an_alias_makes_a_reference_ours() {
@@ -52,6 +52,12 @@ fn a_stage_called_as_its_base_keeps_its_steps() {
           FROM debian as docker.io/library/debian
     "#]]
     .assert_eq(&ours.graph());
+    let plan = ours.plan();
+    let command = find(&plan, "app")["command"].as_array().unwrap();
+    let bound = |word: &serde_json::Value| {
+        word.as_str().is_some_and(|word| word.starts_with("--build-arg=BASE=debian:key-"))
+    };
+    assert!(command.iter().any(bound), "{command:?}");
     let external = workspace().image("app", "", "FROM debian AS debian\nRUN true\n");
     expect![[r#"
         app for linux/amd64

@@ -168,6 +168,10 @@ fn wrong_types_of_every_key() {
             status 2
         "#]],
     );
+}
+
+#[test]
+fn wrong_types_inside_every_key() {
     toml(
         "version = { file = 1, key = 2 }\nplatforms = [1]\nrepositories = { main = 1 }\ntags = { dev = [1] }\n\
         labels = { a = 1 }\ncache = { registry = 1, mode = 2 }\nsecrets = { a = 1, b = { env = 2 } }\n\
