@@ -162,10 +162,7 @@ fn on_a_remote_builder() {
 fn on_a_container_builder() {
     let Some(mut lab) = engines::containerd().and_then(family) else { return };
     let Some(image) = buildkitd::image(lab.test) else { return };
-    create_builder(
-        &mut lab,
-        &["--driver=docker-container", &format!("--driver-opt=image={image}")],
-    );
+    lab.create_builder(&["--driver=docker-container", &format!("--driver-opt=image={image}")]);
     let _removed = RemovedAtTheEnd(&lab);
     prove(&lab, &["--builder=apart"]);
 }

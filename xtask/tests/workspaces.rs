@@ -85,7 +85,8 @@ fn windows_line_ends_and_a_byte_order_mark() {
     expect![[r#"
         name = "y"
         args = {"A":"1"}
-    "#]].assert_eq(&fields(find(&plan, "app"), &["name", "args"]));
+    "#]]
+    .assert_eq(&fields(find(&plan, "app"), &["name", "args"]));
     let said = workspace().image("app", "\u{feff}\r\n\r\n  contxt = 1\r\n", SCRATCH);
     assert!(said.refused(&["plan"]).starts_with("error: app/image.toml:3:3: unknown key"));
 }
@@ -201,7 +202,8 @@ fn tables_of_images_share_defaults_and_variants() {
         two:own for linux/amd64
           A="shared"
           B="shared"
-    "#]].assert_eq(&workspace().image("app", toml, SCRATCH).graph());
+    "#]]
+    .assert_eq(&workspace().image("app", toml, SCRATCH).graph());
 }
 
 #[test]
@@ -249,7 +251,8 @@ fn named_contexts_and_build_options_reach_the_command() {
         --provenance=false
         --sbom=false
         --
-        ."#]].assert_eq(&words.join("\n").replace(&key, "KEY"));
+        ."#]]
+    .assert_eq(&words.join("\n").replace(&key, "KEY"));
 }
 
 #[test]
@@ -263,7 +266,8 @@ fn an_image_that_a_context_names_is_a_parent() {
         base for linux/amd64
         app for linux/amd64
           context base as ghcr.io/acme/base
-    "#]].assert_eq(&workspace.graph());
+    "#]]
+    .assert_eq(&workspace.graph());
 }
 
 #[test]
@@ -363,7 +367,8 @@ fn list() {
         docs           0.3.0    linux/amd64  docs
         notebook:full  0.3.0    linux/amd64  notebook
         notebook:lite  0.3.0    linux/amd64  notebook
-    "#]].assert_eq(&course.read(&["list"]));
+    "#]]
+    .assert_eq(&course.read(&["list"]));
     let json = course.json(&["list", "--json"]);
     assert_eq!(json["version"], 1);
     expect![[r#"
@@ -386,7 +391,8 @@ fn list() {
           "variant": null,
           "version": "0.3.0"
         }
-    "#]].assert_eq(&format!("{:#}\n", json["images"][0]));
+    "#]]
+    .assert_eq(&format!("{:#}\n", json["images"][0]));
 }
 
 #[test]
@@ -401,7 +407,8 @@ fn the_graph_in_four_forms() {
         node:22
         ├── notebook:full
         └── notebook:lite (above)
-    "#]].assert_eq(&course.read(&["graph"]));
+    "#]]
+    .assert_eq(&course.read(&["graph"]));
     expect![[r#"
         flowchart TD
             base0(["debian:trixie-slim"])
@@ -416,7 +423,8 @@ fn the_graph_in_four_forms() {
             base1 --> image2
             image0 --> image2
             image2 -. "COPY --from" .-> image3
-    "#]].assert_eq(&course.read(&["graph", "--format", "mermaid"]));
+    "#]]
+    .assert_eq(&course.read(&["graph", "--format", "mermaid"]));
     expect![[r#"
         digraph images {
             rankdir = TB;
@@ -434,7 +442,8 @@ fn the_graph_in_four_forms() {
             image0 -> image2;
             image2 -> image3 [style = dashed, label = "COPY --from"];
         }
-    "#]].assert_eq(&course.read(&["graph", "--format", "dot"]));
+    "#]]
+    .assert_eq(&course.read(&["graph", "--format", "dot"]));
     let json = course.json(&["graph", "--format", "json"]);
     assert_eq!(json, course.json(&["graph", "--json"]));
     expect![[r#"
@@ -461,7 +470,8 @@ fn the_graph_in_four_forms() {
           ],
           "variant": "full"
         }
-    "#]].assert_eq(&format!("{:#}\n", json["images"][1]));
+    "#]]
+    .assert_eq(&format!("{:#}\n", json["images"][1]));
 }
 
 #[test]
@@ -533,7 +543,8 @@ fn the_plan_without_an_engine() {
         build notebook:lite  never built here
         build docs           never built here
         4 to build, 0 up to date
-    "#]].assert_eq(&said.stdout);
+    "#]]
+    .assert_eq(&said.stdout);
     let plan = course.plan();
     let mut keys: Vec<&String> = find(&plan, "base").as_object().unwrap().keys().collect();
     keys.sort();
