@@ -101,7 +101,7 @@ fn interrupt(number: u32, target: impl Fn(u32) -> String) {
     let mut build = lab.xtask(&["build", "--jobs=2"]);
     let child = build.process_group(0).spawn().unwrap();
     let sleeps = || processes(&format!("sleep\0{seconds}\0"));
-    wait_until("two builds sleep", Duration::from_secs(60), || sleeps().len() == 2);
+    wait_until("two builds sleep", Duration::from_mins(1), || sleeps().len() == 2);
     let start = Instant::now();
     succeed(Command::new("kill").args(["-s", "INT", "--", &target(child.id())])).unwrap();
     let said = Said::of_child(child);

@@ -1,10 +1,12 @@
 //! Builds on a real engine: events, logs, failures, and processes that are gone.
 //!
-//! The engine is the one that `DOCKER_HOST` names; without it nothing is tested, and the output says so. Only
-//! `debian:trixie-slim` has to be there.
+//! The steps run on a substitute of `debian:trixie-slim`.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "what fails in a test may panic")]
+
+#[path = "support/engines.rs"]
+mod engines;
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -19,13 +21,14 @@ struct Workbench {
     folder: tempfile::TempDir,
 }
 
+fn buildx() -> Invocation {
+    engines::any().expect("there is an engine").engine.buildx()
+}
+
 impl Workbench {
     /// Nothing, said aloud, where there is no engine to test with.
     fn new(dockerfile: &str) -> Option<Self> {
-        if std::env::var_os("DOCKER_HOST").is_none() {
-            eprintln!("skipped: DOCKER_HOST names no engine");
-            return None;
-        }
+        engines::any()?.debian();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("context")).unwrap();
         std::fs::write(folder.path().join("context/Dockerfile"), dockerfile).unwrap();
@@ -41,8 +44,8 @@ impl Workbench {
     }
 
     fn invocation(&self) -> Invocation {
-        Invocation::new("docker")
-            .args(["buildx", "build", "--progress=rawjson", "--metadata-file"])
+        buildx()
+            .args(["build", "--progress=rawjson", "--metadata-file"])
             .arg(self.path().join("metadata.json"))
             .arg(self.path().join("context"))
             .secret_env("TOKEN", "hunter2")
@@ -103,7 +106,8 @@ fn a_build_and_the_same_again() {
     let log = bench.read_log();
     let first = log.lines().next().unwrap();
     assert!(
-        first.starts_with("TOKEN=\"$TOKEN\" docker buildx build --progress=rawjson "),
+        first.contains("TOKEN=\"$TOKEN\" ")
+            && first.contains("docker buildx build --progress=rawjson "),
         "{first}"
     );
     assert!(!log.contains("hunter2"));
@@ -241,7 +245,7 @@ fn a_client_that_is_killed() {
         if matches!(event, Event::Log { text, .. } if text == "ready") {
             let client = processes_naming(bench.path())
                 .into_iter()
-                .find(|(_, line)| line.starts_with("docker "));
+                .find(|(_, line)| line.contains("docker buildx build"));
             signal("-KILL", &client.expect("the client runs").0);
         }
     };
@@ -268,8 +272,8 @@ fn an_interruption_leaves_no_process() {
     const FOLDER: &str = "DOCKYARD_TEST_INTERRUPT";
     if let Ok(folder) = std::env::var(FOLDER) {
         let folder = Utf8Path::new(&folder);
-        let invocation = Invocation::new("docker")
-            .args(["buildx", "build", "--no-cache", "--progress=rawjson"])
+        let invocation = buildx()
+            .args(["build", "--no-cache", "--progress=rawjson"])
             .arg(folder.join("context"));
         let failure = run_build(&invocation, &folder.join("log"), &|_| {}).unwrap_err();
         assert_eq!(failure.cause, Cause::Interrupted, "{failure:?}");

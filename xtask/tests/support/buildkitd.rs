@@ -148,3 +148,9 @@ impl Drop for Buildkitd {
         drop(self.folder.take());
     }
 }
+
+/// No test binary uses all of this.
+const _: () = {
+    let _: fn(&TestEngine) -> Option<String> = image;
+    let _: fn() -> Option<Buildkitd> = Buildkitd::start;
+};

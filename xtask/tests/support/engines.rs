@@ -9,7 +9,9 @@ use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dockyard::engine::private::{self, Options, State};
+use dockyard::engine::substitute::{SubstituteRecipe, Variant};
 use dockyard::engine::{Engine, Environment, Search, Store, Version};
+use dockyard::reference::Reference;
 
 /// The first buildx that knows `--call`.
 const CALL: Version = Version::new(0, 15, 0);
@@ -64,12 +66,15 @@ pub(crate) fn classic() -> Option<&'static TestEngine> {
     ENGINE.get_or_init(|| provide("classic", &options, serves)).as_ref()
 }
 
-/// A folder for what tests make once and keep: below cargo's target folder, where sockets below it are short enough.
+/// A folder for what tests make once and keep: `DOCKYARD_TEST_HOME`, else below cargo's target folder where sockets
+/// below it are short enough. Each private engine has its `XDG_STATE_HOME` in it.
 pub(crate) fn kept() -> &'static Utf8Path {
     static FOLDER: OnceLock<Utf8PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let target = Utf8Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let folder = if target.as_str().len() <= LONGEST_FOLDER {
+        let folder = if let Ok(given) = std::env::var("DOCKYARD_TEST_HOME") {
+            Utf8PathBuf::from(given)
+        } else if target.as_str().len() <= LONGEST_FOLDER {
             target.to_owned()
         } else {
             let hash = target
@@ -166,6 +171,29 @@ impl TestEngine {
         Self { engine, variables }
     }
 
+    /// Puts a substitute of `debian:trixie-slim` into it, where it has none of that name.
+    pub(crate) fn debian(&self) {
+        let reference: Reference = "debian:trixie-slim".parse().expect("a reference");
+        let has =
+            || self.engine.image(&reference.to_string()).expect("the engine answers").is_some();
+        locked("debian", || {
+            if has() {
+                return;
+            }
+            let recipe = SubstituteRecipe {
+                reference: reference.clone(),
+                suite: "trixie".parse().expect("a suite's name"),
+                variant: Variant::Minbase,
+                include: std::collections::BTreeSet::new(),
+                mirror: None,
+            };
+            let made =
+                recipe.provide(&self.engine, &self.engine.platform, &|line| eprintln!("{line}"));
+            let made = made.expect("Debian's archive is reached");
+            self.engine.tag(&made.name, "debian:trixie-slim").expect("the engine tags");
+        });
+    }
+
     /// Whether it was brought up for tests.
     pub(crate) fn is_private(&self) -> bool {
         self.variables.iter().any(|(name, _)| *name == "XDG_STATE_HOME")
@@ -194,5 +222,10 @@ impl TestEngine {
     }
 }
 
-/// Each test binary uses some of these.
-const _: [fn() -> Option<&'static TestEngine>; 4] = [any, newest, containerd, classic];
+/// No test binary uses all of this.
+const _: () = {
+    let _: [fn() -> Option<&'static TestEngine>; 4] = [any, newest, containerd, classic];
+    let _: fn(&TestEngine, &str) -> Command = TestEngine::command;
+    let _: fn(&TestEngine) = TestEngine::debian;
+    let _: fn(&TestEngine) -> bool = TestEngine::is_private;
+};

@@ -217,7 +217,7 @@ impl std::fmt::Display for Said {
 pub(crate) fn token() -> String {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 pub(crate) fn wait_until(what: &str, limit: Duration, is_so: impl Fn() -> bool) {
@@ -305,3 +305,13 @@ pub(crate) fn succeed(command: &mut Command) -> Result<String, String> {
         Err(format!("{command:?}: {}", text(&output.stderr)))
     }
 }
+
+/// No test binary uses all of this.
+const _: () = {
+    let _: fn(&Lab, &str) -> Value = Lab::config;
+    let _: fn(&Lab, &str, &str) -> String = Lab::content;
+    let _: fn(&mut Lab, &[&str]) = Lab::create_builder;
+    let _: fn(Child) -> Said = Said::of_child;
+    let _: fn(&str, Option<&str>) -> Result<Utf8PathBuf, String> = package;
+    let _: fn(&str, Duration, fn() -> bool) = wait_until;
+};

@@ -1,21 +1,12 @@
 //! What the tests of the real engine share.
 
-use std::process::{Command, Stdio};
+mod engines;
+
+use std::process::Stdio;
 
 /// Whether there is an engine with a buildx that knows `--call`; says so where there is none.
 pub(crate) fn engine_or_skip() -> bool {
-    let works = Command::new("docker")
-        .args(["buildx", "build", "--call=targets", "-"])
-        .stdin(Stdio::null())
-        .output()
-        .is_ok_and(|output| {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            !said.contains("unknown flag") && !said.contains("Cannot connect")
-        });
-    if !works {
-        eprintln!("not run: no Docker engine with `docker buildx build --call`");
-    }
-    works
+    engines::newest().is_some()
 }
 
 /// What a command said.
@@ -32,10 +23,12 @@ impl Said {
     }
 }
 
-/// Runs `docker` with `input`.
+/// Runs `docker` of the newest engine with `input`.
 pub(crate) fn docker(args: &[&str], input: &str) -> Said {
     use std::io::Write;
-    let mut child = Command::new("docker")
+    let mut child = engines::newest()
+        .expect("there is an engine")
+        .command("docker")
         .args(args)
         .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
         .stdin(Stdio::piped())
