@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::substitute::Word;
 use crate::reference::Platform;
 use crate::workspace::Channel;
 
@@ -15,10 +16,12 @@ use crate::workspace::Channel;
 #[command(after_help = "Examples:
   cargo xtask list                                what is there
   cargo xtask plan                                what would be built, and why
-  cargo xtask build notebook-processor --setup    build one image, bringing an engine up if there is none
+  cargo xtask build notebook-processor --setup    build one image, on a machine without Docker too
   cargo xtask run notebook-processor              try it
+  cargo xtask doctor                              what this machine lacks
 
-Exit status: 0 done, 1 a step failed or a check found something, 2 usage or configuration, 130 interrupted.")]
+Exit status: 0 done, 1 a step failed or a check found something,
+2 usage or configuration, 130 interrupted. `run` ends with its container's.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -27,6 +30,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The workspace (default: the nearest folder above with [workspace.metadata.dockyard])
     #[arg(long, global = true, value_name = "DIR")]
@@ -40,7 +44,7 @@ pub(crate) struct Global {
     /// When to colour
     #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     pub color: When,
-    /// Ask no registry
+    /// Ask no registry (a build still fetches the bases that the engine lacks)
     #[arg(long, global = true)]
     pub offline: bool,
 }
@@ -94,15 +98,25 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask affected --since origin/main\n  cargo xtask affected --since v1.2.0 --json"
     )]
     Affected(AffectedArgs),
-    /// Start a container of an image
+    /// Start a container of an image, removed when it ends
     #[command(after_help = "Examples:
-  cargo xtask run plantuml-converter -- convert --help
-  cargo xtask run bot-ci --mount . -- pytest")]
+  cargo xtask run notebook-processor                      its own command
+  cargo xtask run plantuml-converter -- convert --help    words for its entry point
+  cargo xtask run notebook-processor --mount DIR -- convert in.ipynb out.html")]
     Run(RunArgs),
-    /// Show what this machine has and lacks for building
+    /// Show what this machine has and lacks for building, each with its mend
+    #[command(
+        after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --offline --json"
+    )]
     Doctor(DoctorArgs),
     /// Start, stop or show the private engine, for a machine without Docker
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  cargo xtask engine start
+  cargo xtask engine status          prints DOCKER_HOST=…, for your own docker commands
+  cargo xtask engine stop --purge"
+    )]
     Engine(EngineCommand),
 }
 
@@ -115,6 +129,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GraphArgs {
+    /// A tree for the terminal, a picture's source, or data
     #[arg(long, value_enum, default_value_t = GraphFormat::Tree)]
     pub format: GraphFormat,
     /// The same as --format json
@@ -135,7 +150,7 @@ pub(crate) struct TagsArgs {
     /// Images: an id, id:variant, name or folder (default: all)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// The occasion (default: from CI's event, a version tag at HEAD, else `dev`)
+    /// The occasion that the tags are for (default: `release` at a version tag, else `dev`)
     #[arg(long, value_enum)]
     pub channel: Option<Channel>,
     /// Print JSON
@@ -150,7 +165,7 @@ pub(crate) struct BuildArgs {
     /// Images: an id, id:variant, name or folder (default: all)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// Build for this platform instead of the machine's own
+    /// Build for this platform instead of the machine's own; several with commas
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',', conflicts_with = "all_platforms")]
     pub platform: Vec<Platform>,
     /// Build for every platform of each image
@@ -168,10 +183,10 @@ pub(crate) struct BuildArgs {
     /// Look up unlocked bases again
     #[arg(long)]
     pub pull: bool,
-    /// The buildx builder
+    /// The buildx builder (default: the one that `docker buildx use` chose)
     #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
     pub builder: Option<String>,
-    /// Set a build argument, for every named image or for one
+    /// Set a build argument, for every named image or for one; a key input like `[args]`
     #[arg(long, value_name = "[ID:]KEY=VALUE")]
     pub build_arg: Vec<String>,
     /// Print JSON
@@ -228,13 +243,16 @@ pub(crate) struct RunArgs {
     /// An id, id:variant, name or folder
     #[arg(value_name = "IMAGE")]
     pub image: String,
-    /// Mount this folder at /work, and start there
+    /// Mount something, as `docker run --volume` does: HOST:CONTAINER[:OPTIONS]
+    #[arg(long, value_name = "VOLUME")]
+    pub volume: Vec<String>,
+    /// Mount this folder at /work, and start there; the image's user must be able to write it
     #[arg(long, value_name = "DIR")]
     pub mount: Option<Utf8PathBuf>,
     /// Build it first where it is stale
     #[arg(long)]
     pub build: bool,
-    /// What to run instead of the image's own command
+    /// What to run instead of the image's own command, through its entry point
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
 }
@@ -269,13 +287,19 @@ pub(crate) enum EngineCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct EngineStart {
-    /// Where Docker Hub's content is fetched from
+    /// A mirror of Docker Hub; repeat for several
     #[arg(long, value_name = "URL")]
     pub registry_mirror: Vec<String>,
-    /// A registry without TLS
+    /// A registry without TLS (HOST:PORT); repeat for several
     #[arg(long, value_name = "HOST")]
     pub insecure_registry: Vec<String>,
-    /// Debian's archive
+    /// Debian's archive, where the system's own packages are too old (default: `http://deb.debian.org/debian`)
     #[arg(long, value_name = "URL")]
     pub debian_mirror: Option<String>,
+    /// The suite of Debian to take Docker from, e.g. `sid` (default: this system's own, else trixie)
+    #[arg(long, value_name = "SUITE")]
+    pub suite: Option<Word>,
+    /// With Docker's classic image store instead of containerd's
+    #[arg(long)]
+    pub classic_store: bool,
 }

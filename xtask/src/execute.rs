@@ -90,9 +90,7 @@ pub fn run<T: Send, E: Send>(
             }
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(works)) {
-            let mut shared = lock(&shared);
-            shared.schedule.stop();
-            shared.panic.get_or_insert(panic);
+            lock(&shared).panic.get_or_insert(panic);
             changed.notify_all();
         }
     };
@@ -123,6 +121,10 @@ fn next<T, E>(
 ) -> Option<usize> {
     let mut shared = lock(shared);
     loop {
+        // The job that panicked never ends: nobody may wait for it.
+        if shared.panic.is_some() {
+            return None;
+        }
         if stop() {
             shared.schedule.stop();
         }

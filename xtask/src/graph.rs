@@ -4,14 +4,23 @@
 //! `command`; what an edge means for a build is decided in `plan` and `engine`.
 
 mod cycle;
+mod edges;
+mod named;
 mod owners;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dockerfile::{Dockerfile, ImageUse, Request, Resolved, Via};
 use crate::mistake::{Mistake, Mistakes, Place};
 use crate::reference::{Platform, Reference, Tag};
-use crate::workspace::{ContextSource, Target, TargetName, nearest};
+use crate::workspace::{Target, TargetName};
+use edges::{
+    add_contexts, add_edge, add_external, binding, edge, hidden_by_stage, lacking_platform,
+};
+use named::{find_parent, missing_stage, named, unused_parents};
 use owners::{Owner, Owners};
 
 /// What the graph is made from: a target, its Dockerfile, its rendered arguments, and every tag it could have.
@@ -90,6 +99,8 @@ pub struct Scope<'a> {
     /// Registries and aliases: prefixes that stand before an image's name.
     pub prefixes: Vec<&'a str>,
     pub build_platform: Platform,
+    /// Whether every image is among the nodes: what is not there may otherwise only not have been read.
+    pub is_whole: bool,
     /// The `ONBUILD` triggers of external bases, as far as they are known.
     pub triggers: &'a Triggers,
 }
@@ -105,9 +116,17 @@ pub fn build(nodes: &[Node<'_>], scope: &Scope<'_>) -> Result<Graph, Mistakes> {
     let owners = Owners::new(nodes, &scope.prefixes);
     let mut mistakes = Mistakes::default();
     let mut vertices = Vec::new();
+    let mut of_targets: BTreeMap<Mistake, Vec<&Target>> = BTreeMap::new();
     for node in nodes {
-        vertices.extend(mistakes.take(vertex(node, nodes, &owners, scope)));
+        match vertex(node, nodes, &owners, scope) {
+            Ok(vertex) => vertices.push(vertex),
+            Err(found) => found.into_iter().for_each(|mistake| {
+                of_targets.entry(mistake).or_default().push(node.target);
+            }),
+        }
     }
+    mistakes
+        .extend(of_targets.into_iter().map(|(mistake, targets)| named(mistake, &targets, nodes)));
     if vertices.len() == nodes.len() {
         match cycle::order(vertices) {
             Ok(vertices) => {
@@ -131,25 +150,40 @@ fn vertex(
     let mut mistakes = Mistakes::default();
     let mut args = node.args.clone();
     let mut declared = BTreeMap::new();
-    for (argument, parent) in &target.parents {
-        let Some(owner) = mistakes.take(find_parent(nodes, &parent.value, &parent.place)) else {
-            continue;
+    let mut used_parents = BTreeSet::new();
+    for (number, (argument, parent)) in target.parents.iter().enumerate() {
+        let owner = match find_parent(nodes, &parent.value, &parent.place) {
+            Ok(owner) => owner,
+            Err(mistake) => {
+                if scope.is_whole {
+                    mistakes.push(mistake);
+                }
+                // The rest of the Dockerfile is looked at all the same.
+                args.insert(argument.clone(), owners::stand_in(number, &parent.value).to_string());
+                used_parents.insert(argument.as_str());
+                continue;
+            }
         };
         // The argument gets a reference that nothing else can equal, so that its uses are recognised.
-        let stand_in = owners::stand_in(&owner.target_name());
+        let stand_in = owners::stand_in(number, &owner.target_name());
         args.insert(argument.clone(), stand_in.to_string());
-        declared.insert(stand_in, (argument, owner, &parent.place));
+        declared.insert(stand_in, (argument, owner));
     }
-    mistakes.clone().none()?;
+    if let Some(mistake) = missing_stage(node) {
+        mistakes.push(mistake);
+        return Err(mistakes);
+    }
 
     let contexts: BTreeSet<String> = target.contexts.keys().cloned().collect();
     let mut vertex = Vertex {
         name: target.target_name(),
         platforms: BTreeMap::new(),
         parents: Vec::new(),
-        external: external_contexts(target),
+        external: Vec::new(),
     };
-    let mut used_parents = BTreeSet::new();
+    mistakes.take(add_contexts(target, owners, &mut vertex));
+    // By what is lacking: said once, however often the image is named.
+    let mut lacking: BTreeMap<String, Mistake> = BTreeMap::new();
     for platform in &target.platforms {
         let request = Request {
             args: &args,
@@ -160,7 +194,7 @@ fn vertex(
         };
         let resolve = |request: &Request<'_>| {
             let parent = |image: &ImageUse| match declared.get(&image.reference) {
-                Some((_, parent, _)) => Some(parent.target_name()),
+                Some((_, parent)) => Some(parent.target_name()),
                 None => match owners.of(target, image) {
                     Ok(Owner::Target(parent)) => Some(parent.target_name()),
                     _ => None,
@@ -174,14 +208,9 @@ fn vertex(
         let elsewhere = resolve(&nowhere).ok();
         for (index, image) in resolved.images.iter().enumerate() {
             let is_base = resolved.final_base == Some(index);
-            let on = elsewhere
-                .as_ref()
-                .and_then(|elsewhere| elsewhere.images.get(index))
-                .filter(|there| there.reference == image.reference)
-                .is_none_or(|there| there.platform == image.platform)
-                .then(|| image.platform.clone());
+            let on = platform_of(image, elsewhere.as_ref(), index);
             let use_ = (platform.clone(), on);
-            if let Some((argument, parent, _)) = declared.get(&image.reference) {
+            if let Some((argument, parent)) = declared.get(&image.reference) {
                 used_parents.insert(argument.as_str());
                 let published =
                     parent.all_repositories().first().map(|repository| (*repository).clone());
@@ -191,13 +220,13 @@ fn vertex(
                 );
                 let edge =
                     edge(parent, image, reference, Binding::Argument((*argument).clone()), is_base);
-                mistakes.extend(lacking_platform(target, parent, image));
+                lacking.extend(lacking_platform(target, parent, image));
                 add_edge(&mut vertex.parents, edge, &image.platform, use_);
                 continue;
             }
             match owners.of(target, image) {
                 Ok(Owner::Target(parent)) => {
-                    mistakes.extend(lacking_platform(target, parent, image));
+                    lacking.extend(lacking_platform(target, parent, image));
                     let binding = binding(image);
                     if binding == Binding::Impossible {
                         mistakes.push(hidden_by_stage(image));
@@ -206,27 +235,32 @@ fn vertex(
                     add_edge(&mut vertex.parents, edge, &image.platform, use_);
                 }
                 Ok(Owner::Nobody { note }) => {
-                    add_external(&mut vertex.external, image, use_, is_base, note);
+                    add_external(&mut vertex.external, image, binding(image), use_, is_base, note);
                 }
                 Err(mistake) => mistakes.push(mistake),
             }
         }
         vertex.platforms.insert(platform.clone(), resolved);
     }
-    for (argument, parent) in &target.parents {
-        if mistakes.is_empty() && !used_parents.contains(argument.as_str()) {
-            mistakes.push(
-                Mistake::new(format!(
-                    "nothing in {} starts from or copies from the argument {argument}",
-                    target.dockerfile.value
-                ))
-                .at(parent.place.clone())
-                .mend(format!("write `ARG {argument}` before the first FROM and `FROM ${{{argument}}}`, or remove the entry")),
-            );
-        }
+    if mistakes.is_empty() {
+        mistakes.extend(unused_parents(target, &used_parents));
     }
+    mistakes.extend(lacking.into_values());
     mistakes.none()?;
+    // By their places, whatever platform met them first.
+    vertex.parents.sort_by(|a, b| a.place.cmp(&b.place));
+    vertex.external.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(vertex)
+}
+
+/// The platform of the image at `index`; nothing where it is the builder's own, which `elsewhere`, resolved for another
+/// builder, shows.
+fn platform_of(image: &ImageUse, elsewhere: Option<&Resolved>, index: usize) -> Option<Platform> {
+    elsewhere
+        .and_then(|elsewhere| elsewhere.images.get(index))
+        .filter(|there| there.reference == image.reference)
+        .is_none_or(|there| there.platform == image.platform)
+        .then(|| image.platform.clone())
 }
 
 /// A platform that no builder has.
@@ -256,178 +290,6 @@ fn resolve_with_parents(
         all.insert(image.reference.clone(), of_parent);
     }
     if any { node.dockerfile.resolve_with_triggers(request, &all) } else { Ok(resolved) }
-}
-
-fn find_parent<'a>(
-    nodes: &[Node<'a>],
-    name: &TargetName,
-    place: &Place,
-) -> Result<&'a Target, Mistake> {
-    let of_image: Vec<&Target> =
-        nodes.iter().map(|node| node.target).filter(|target| target.id == name.id).collect();
-    if of_image.is_empty() {
-        let mistake =
-            Mistake::new(format!("there is no image {:?}", name.id.as_str())).at(place.clone());
-        let near = nearest(name.id.as_str(), nodes.iter().map(|node| node.target.id.as_str()));
-        return Err(match near {
-            Some(near) => mistake.mend(format!("did you mean {near:?}?")),
-            None => mistake.mend("`cargo xtask list` shows the ids"),
-        });
-    }
-    let chosen = match &name.variant {
-        Some(_) => of_image.iter().find(|target| target.variant == name.variant),
-        None => of_image.iter().find(|target| target.default),
-    };
-    chosen.copied().ok_or_else(|| {
-        let variants: Vec<String> = of_image
-            .iter()
-            .filter_map(|target| Some(format!("{}:{}", target.id, target.variant.as_ref()?)))
-            .collect();
-        let what = match &name.variant {
-            Some(variant) => format!("{} has no variant {:?}", name.id, variant.as_str()),
-            None => format!("no variant of {} is the default one", name.id),
-        };
-        Mistake::new(what).at(place.clone()).mend(if variants.is_empty() {
-            format!("write {:?}: it has no variants", name.id.as_str())
-        } else {
-            format!("one of {}", variants.join(", "))
-        })
-    })
-}
-
-fn edge(
-    parent: &Target,
-    image: &ImageUse,
-    reference: Reference,
-    binding: Binding,
-    is_base: bool,
-) -> Edge {
-    Edge {
-        parent: parent.target_name(),
-        via: image.via,
-        reference,
-        binding,
-        platforms: BTreeSet::new(),
-        uses: BTreeSet::new(),
-        is_base,
-        place: image.place.clone(),
-    }
-}
-
-/// The child's platform, and the one of the image that it uses; nothing for the builder's own.
-type Use = (Platform, Option<Platform>);
-
-fn add_edge(edges: &mut Vec<Edge>, edge: Edge, parent_platform: &Platform, use_: Use) {
-    let pair = (use_.0.clone(), parent_platform.clone());
-    let same = |other: &&mut Edge| {
-        other.parent == edge.parent
-            && other.via == edge.via
-            && other.reference == edge.reference
-            && other.binding == edge.binding
-    };
-    match edges.iter_mut().find(same) {
-        Some(known) => {
-            known.platforms.insert(pair);
-            known.uses.insert(use_);
-            known.is_base |= edge.is_base;
-        }
-        None => edges.push(Edge {
-            platforms: BTreeSet::from([pair]),
-            uses: BTreeSet::from([use_]),
-            ..edge
-        }),
-    }
-}
-
-fn add_external(
-    externals: &mut Vec<External>,
-    image: &ImageUse,
-    use_: Use,
-    is_base: bool,
-    note: Option<String>,
-) {
-    let pair = (use_.0.clone(), image.platform.clone());
-    let binding = binding(image);
-    let same =
-        |other: &&mut External| other.reference == image.reference && other.binding == binding;
-    match externals.iter_mut().find(same) {
-        Some(known) => {
-            known.platforms.insert(pair);
-            known.uses.insert(use_);
-            known.is_base |= is_base;
-        }
-        None => externals.push(External {
-            reference: image.reference.clone(),
-            via: image.via,
-            binding,
-            platforms: BTreeSet::from([pair]),
-            uses: BTreeSet::from([use_]),
-            is_base,
-            place: image.place.clone(),
-            note,
-        }),
-    }
-}
-
-/// Images that `contexts = { name = "docker-image://…" }` brings in.
-fn external_contexts(target: &Target) -> Vec<External> {
-    let pairs: BTreeSet<(Platform, Platform)> =
-        target.platforms.iter().map(|platform| (platform.clone(), platform.clone())).collect();
-    let external = |(name, source): (&String, &ContextSource)| match source {
-        ContextSource::Folder(_) => None,
-        ContextSource::Image(reference) => Some(External {
-            reference: reference.clone(),
-            via: Via::Context,
-            binding: Binding::Context(name.clone()),
-            platforms: pairs.clone(),
-            uses: pairs.iter().map(|(child, on)| (child.clone(), Some(on.clone()))).collect(),
-            is_base: false,
-            place: target.place.clone(),
-            note: None,
-        }),
-    };
-    target.contexts.iter().filter_map(external).collect()
-}
-
-/// A context also replaces a stage of its name, so the argument is the only way where a stage has the name.
-fn binding(image: &ImageUse) -> Binding {
-    match (&image.argument, image.collides) {
-        (_, false) => Binding::Context(image.reference.context_name()),
-        (Some(argument), true) => Binding::Argument(argument.clone()),
-        (None, true) => Binding::Impossible,
-    }
-}
-
-fn hidden_by_stage(image: &ImageUse) -> Mistake {
-    Mistake::new(format!(
-        "a stage has the same name as the image {}, so that the image cannot be replaced without replacing the stage",
-        image.reference.context_name()
-    ))
-    .at(image.place.clone())
-    .mend("rename the stage")
-}
-
-fn lacking_platform(child: &Target, parent: &Target, image: &ImageUse) -> Option<Mistake> {
-    if parent.platforms.contains(&image.platform) {
-        return None;
-    }
-    let made: Vec<String> = parent.platforms.iter().map(ToString::to_string).collect();
-    Some(
-        Mistake::new(format!(
-            "{} needs {} for {}, which is made only for {}",
-            child.target_name(),
-            parent.target_name(),
-            image.platform,
-            made.join(", ")
-        ))
-        .at(image.place.clone())
-        .mend(format!(
-            "add {:?} to the platforms of {}, or take it from those of {}",
-            image.platform.to_string(),
-            parent.target_name(),
-            child.target_name()
-        )),
-    )
 }
 
 impl Graph {

@@ -109,6 +109,10 @@ impl Mistakes {
         }
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -119,7 +123,8 @@ impl Mistakes {
             return Ok(());
         }
         self.0.sort();
-        self.0.dedup();
+        // The same words at the same place are one mistake, whoever met it.
+        self.0.dedup_by(|a, b| a.place == b.place && a.what == b.what);
         Err(self)
     }
 }

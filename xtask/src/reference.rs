@@ -19,6 +19,12 @@ impl Invalid {
     fn new(kind: &'static str, text: &str, why: impl Into<String>) -> Self {
         Self { kind, text: text.to_owned(), why: why.into() }
     }
+
+    /// The same, of the `text` that a person wrote, which became a part of what is invalid.
+    #[must_use]
+    pub fn of(self, kind: &'static str, text: &str) -> Self {
+        Self { kind, text: text.to_owned(), ..self }
+    }
 }
 
 impl fmt::Display for Invalid {
@@ -111,7 +117,8 @@ impl Repository {
     /// # Errors
     /// When `text` is no repository, or has a tag or digest.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let reference: Reference = text.parse()?;
+        let reference: Reference =
+            text.parse().map_err(|invalid: Invalid| invalid.of("repository", text))?;
         if reference.tag.is_some() || reference.digest.is_some() {
             return Err(Invalid::new("repository", text, "a tag or digest does not belong here"));
         }
@@ -197,6 +204,10 @@ impl FromStr for Reference {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.contains("://") {
+            let why = "a scheme does not belong here; begin with the registry's host";
+            return Err(Invalid::new("reference", text, why));
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse()?)),
             None => (text, None),

@@ -1,5 +1,6 @@
-//! The reader against BuildKit itself: the same stages, the same images for the same platforms, the same refusals, the
-//! same expansions, the same files left out by `.dockerignore`.
+//! The reader against BuildKit itself: the same stages, the same images for the same platforms, the same refusals.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/generate.rs"]
 mod generate;
@@ -9,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use camino::Utf8Path;
-use dockyard::dockerfile::ignore::{Ignore, Verdict};
 use dockyard::dockerfile::{Dockerfile, Request};
 use dockyard::reference::Platform;
 use generate::Case;
@@ -17,10 +17,6 @@ use support::{docker, engine_or_skip, in_parallel};
 
 /// How many Dockerfiles are made beside those in `fixtures/dockerfiles`.
 const GENERATED: u64 = 320;
-
-/// How many `.dockerignore` files, and how many texts with variables.
-const IGNORED: usize = 80;
-const EXPRESSIONS: usize = 250;
 
 /// What is to be compared: the stages (name, base, line), then the images for the target.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,7 +73,8 @@ fn provide_images() {
     assert!(said.success, "{}", said.stderr);
 }
 
-/// `fixtures/dockerfiles/*`, with lines at their end that say how to build them: `#: arg NAME=VALUE`, `#: target NAME`.
+/// `fixtures/dockerfiles/*`, with lines at their end that say how to build them: `#: arg NAME=VALUE`, `#: target NAME`,
+/// `#: context NAME`.
 fn fixtures() -> Vec<Case> {
     let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dockerfiles");
     let mut cases = Vec::new();
@@ -91,6 +88,7 @@ fn fixtures() -> Vec<Case> {
             text,
             args: Vec::new(),
             target: None,
+            contexts: Vec::new(),
         };
         for line in case.text.clone().lines().filter_map(|line| line.strip_prefix("#: ")) {
             match line.split_once(' ').unwrap() {
@@ -99,6 +97,7 @@ fn fixtures() -> Vec<Case> {
                     case.args.push((name.to_owned(), value.to_owned()));
                 }
                 ("target", target) => case.target = Some(target.to_owned()),
+                ("context", name) => case.contexts.push(name.to_owned()),
                 other => panic!("{path}: {other:?}"),
             }
         }
@@ -122,11 +121,16 @@ fn compare(case: &Case) -> (Kind, Option<String>) {
         let ours = ours.as_ref().map_err(ToString::to_string).map(stages);
         let _ = writeln!(differences, "stages:\n  BuildKit {their_stages:?}\n  reader   {ours:?}");
     }
-    let (theirs, said) = outline(case);
     let (our_outcome, why) = match ours.and_then(|file| images(&file, case)) {
         Ok(images) => (Outcome::Images(images), String::new()),
         Err(mistakes) => (Outcome::Refused, mistakes.to_string()),
     };
+    // BuildKit 0.25 does not see a circle that a trigger closes, and its outline of one never ends: it takes the engine
+    // with it. Such a file is not shown to it.
+    if case.text.to_ascii_lowercase().contains("onbuild") && why.contains("in a circle") {
+        return (Kind::Refused, None);
+    }
+    let (theirs, said) = outline(case);
     // Stricter on purpose: an argument without a value in a FROM that is reached.
     // An image that an ONBUILD trigger makes reachable is used, but its metadata is not loaded if it was looked at before.
     let onbuild = case.text.to_ascii_lowercase().contains("onbuild");
@@ -176,7 +180,7 @@ fn images(file: &Dockerfile, case: &Case) -> Result<BTreeSet<String>, dockyard::
         target: case.target.as_deref(),
         platform: &platform,
         build_platform: &platform,
-        contexts: &BTreeSet::new(),
+        contexts: &case.contexts.iter().cloned().collect(),
     };
     let resolved = file.resolve(&request)?;
     let full = |reference: &dockyard::reference::Reference| match &reference.tag {
@@ -197,207 +201,17 @@ fn call(case: &Case, kind: &str) -> support::Said {
             .to_vec();
     args.push(format!("--call={kind},format=json"));
     args.extend(case.args.iter().map(|(name, value)| format!("--build-arg={name}={value}")));
+    let context = |name| format!("--build-context={name}=docker-image://dyr0x");
+    args.extend(case.contexts.iter().map(context));
     args.extend(case.target.iter().map(|target| format!("--target={target}")));
     args.push("-".to_owned());
     docker(&args.iter().map(String::as_str).collect::<Vec<_>>(), &case.text)
 }
 
-/// Left out: neither may a file be that BuildKit sends, nor the other way round; folders too.
-#[test]
-fn what_is_ignored_is_what_buildkit_leaves_out() {
-    if !engine_or_skip() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let root = Utf8Path::from_path(folder.path()).unwrap();
-    let context = root.join("context");
-    provide_tree(&context);
-    let compared = in_parallel(IGNORED, |case| compare_ignored(root, &context, case as u64));
-    let refused = compared.iter().filter(|(refused, _)| *refused).count();
-    eprintln!("{IGNORED} .dockerignore files compared, {refused} of them refused");
-    let differences: Vec<String> =
-        compared.into_iter().filter_map(|(_, difference)| difference).collect();
-    assert!(
-        differences.is_empty(),
-        "{} differences:\n{}",
-        differences.len(),
-        differences.join("\n")
-    );
-}
-
-fn provide_tree(context: &Utf8Path) {
-    let names = ["a", "b", "ab", "a.b", "é", "x^", "[x]", "b c", "+"];
-    for (index, first) in names.iter().enumerate() {
-        if index % 3 == 2 {
-            std::fs::create_dir_all(context).unwrap();
-            std::fs::write(context.join(first), "").unwrap();
-            continue;
-        }
-        for (index, second) in names.iter().enumerate() {
-            let folder = context.join(first).join(second);
-            if index % 2 == 1 {
-                std::fs::create_dir_all(context.join(first)).unwrap();
-                std::fs::write(folder, "").unwrap();
-                continue;
-            }
-            std::fs::create_dir_all(&folder).unwrap();
-            for third in ["a", "b", "ab", "a.b", "[x]"] {
-                if index != 4 {
-                    std::fs::write(folder.join(third), "").unwrap();
-                }
-            }
-        }
-    }
-}
-
-fn compare_ignored(root: &Utf8Path, context: &Utf8Path, case: u64) -> (bool, Option<String>) {
-    let patterns = generate::ignore(case);
-    let dockerfile = root.join(format!("{case}.Dockerfile"));
-    std::fs::write(&dockerfile, "FROM scratch\nCOPY . /\n").unwrap();
-    std::fs::write(format!("{dockerfile}.dockerignore"), &patterns).unwrap();
-    let out = root.join(format!("out-{case}"));
-    let said = docker(
-        &[
-            "buildx",
-            "build",
-            "--progress=plain",
-            "-f",
-            dockerfile.as_str(),
-            "-o",
-            &format!("type=local,dest={out}"),
-            context.as_str(),
-        ],
-        "",
-    );
-    let theirs = said.success.then(|| {
-        let mut sent = BTreeSet::new();
-        list(&out, "", &mut sent);
-        sent
-    });
-    let ours = Ignore::parse(&patterns).ok().map(|ignore| {
-        let mut sent = BTreeSet::new();
-        walk(context, "", &ignore, &Verdict::default(), &mut sent);
-        sent
-    });
-    let difference = (theirs != ours).then(|| {
-        let only =
-            |one: &Option<BTreeSet<String>>, other: &Option<BTreeSet<String>>| match (one, other) {
-                (Some(one), Some(other)) => {
-                    format!("{:?}", one.difference(other).collect::<Vec<_>>())
-                }
-                (one, _) => format!("{:?}", one.as_ref().map(BTreeSet::len)),
-            };
-        let (kept, left) = (only(&theirs, &ours), only(&ours, &theirs));
-        format!(
-            "===== {case}\n{patterns}\nonly BuildKit sends {kept} {}\nonly the reader keeps {left}",
-            error(&said)
-        )
-    });
-    (ours.is_none(), difference)
-}
-
-fn list(folder: &Utf8Path, at: &str, found: &mut BTreeSet<String>) {
-    let Ok(entries) = folder.join(at).read_dir_utf8() else { return };
-    for entry in entries.map(Result::unwrap) {
-        let path = if at.is_empty() {
-            entry.file_name().to_owned()
-        } else {
-            format!("{at}/{}", entry.file_name())
-        };
-        if entry.file_type().unwrap().is_dir() {
-            list(folder, &path, found);
-        }
-        found.insert(path);
-    }
-}
-
-/// As a walker of a context does it: folders are entered where they are kept or something in them may be.
-fn walk(
-    context: &Utf8Path,
-    at: &str,
-    ignore: &Ignore,
-    above: &Verdict,
-    kept: &mut BTreeSet<String>,
-) -> bool {
-    let mut any = false;
-    for entry in context.join(at).read_dir_utf8().unwrap().map(Result::unwrap) {
-        let path = if at.is_empty() {
-            entry.file_name().to_owned()
-        } else {
-            format!("{at}/{}", entry.file_name())
-        };
-        let verdict = ignore.below(above, &path);
-        assert_eq!(verdict.is_ignored(), ignore.matches(&path), "{path}");
-        let mut keep = !verdict.is_ignored();
-        if entry.file_type().unwrap().is_dir() && (keep || ignore.may_reinclude_below(&path)) {
-            keep |= walk(context, &path, ignore, &verdict, kept);
-        }
-        if keep {
-            kept.insert(path);
-            any = true;
-        }
-    }
-    any
-}
-
-/// The keys of labels, in which BuildKit expands variables, of an image that it builds.
-#[test]
-fn texts_expand_as_in_buildkit() {
-    if !engine_or_skip() {
-        return;
-    }
-    let file = |expressions: &[(usize, String)]| {
-        let mut text = "FROM scratch\nARG X=abc P=a/b/c.tar.gz E=\n".to_owned();
-        for (index, expression) in expressions {
-            let _ = writeln!(text, "LABEL k{index}-{expression}=1");
-        }
-        text
-    };
-    let platform: Platform = "linux/amd64".parse().unwrap();
-    let labels = |text: &str| {
-        let (args, contexts) = (BTreeMap::new(), BTreeSet::new());
-        let request = Request {
-            args: &args,
-            target: None,
-            platform: &platform,
-            build_platform: &platform,
-            contexts: &contexts,
-        };
-        Dockerfile::parse(Utf8Path::new("D"), text)?
-            .resolve(&request)
-            .map(|resolved| resolved.labels)
-    };
-    let all: Vec<(usize, String)> =
-        (0..EXPRESSIONS).map(|seed| (seed, generate::expression(seed as u64))).collect();
-    let (good, bad): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|one| labels(&file(std::slice::from_ref(one))).is_ok());
-    let text = file(&good);
-    let said = docker(&["buildx", "build", "-t", "dyr-labels", "-"], &text);
-    assert!(said.success, "{}\n{text}", error(&said));
-    let said = docker(&["image", "inspect", "-f", "{{json .Config.Labels}}", "dyr-labels"], "");
-    let theirs: BTreeMap<String, String> = serde_json::from_str(&said.stdout).unwrap();
-    let theirs: BTreeSet<String> = theirs.into_keys().collect();
-    let ours = labels(&text).unwrap();
-    let only_theirs: Vec<_> = theirs.difference(&ours).collect();
-    let only_ours: Vec<_> = ours.difference(&theirs).collect();
-    assert!(theirs == ours, "BuildKit {only_theirs:#?}\nreader {only_ours:#?}");
-    let accepted = in_parallel(bad.len().min(40), |index| {
-        let text = file(std::slice::from_ref(&bad[index]));
-        docker(&["buildx", "build", "--call=outline", "-"], &text).success.then_some(text)
-    });
-    let accepted: Vec<String> = accepted.into_iter().flatten().collect();
-    eprintln!("{} texts compared, {} of them refused", good.len() + bad.len(), bad.len());
-    assert!(accepted.is_empty(), "only the reader refuses\n{}", accepted.join("\n"));
-}
-
-fn error(said: &support::Said) -> String {
-    said.stderr.lines().filter(|line| line.starts_with("ERROR")).collect()
-}
-
 fn targets(case: &Case) -> Result<Stages, String> {
     let said = call(case, "targets");
     if !said.success {
-        return Err(error(&said));
+        return Err(said.error());
     }
     let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -410,7 +224,11 @@ fn targets(case: &Case) -> Result<Stages, String> {
             u32::try_from(line).unwrap(),
         )
     };
-    Ok(json["targets"].as_array().into_iter().flatten().map(stage).collect())
+    match json["targets"].as_array() {
+        Some(targets) if !targets.is_empty() => Ok(targets.iter().map(stage).collect()),
+        // A file without a stage is refused by everything else.
+        _ => Err("no stages".to_owned()),
+    }
 }
 
 /// The images whose metadata BuildKit loads, with the platform.
@@ -425,5 +243,5 @@ fn outline(case: &Case) -> (Outcome, String) {
         images.insert(format!("{platform} {image}"));
     }
     let outcome = if said.success { Outcome::Images(images) } else { Outcome::Refused };
-    (outcome, error(&said))
+    (outcome, said.error())
 }

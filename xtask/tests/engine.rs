@@ -1,9 +1,13 @@
 //! The engine code against the real thing: a private engine from packages to purge, and machines that lack something.
 //!
 //! The private engine needs Linux, root, apt and Debian's archive; elsewhere that test says so and does nothing.
-//! `DOCKYARD_TEST_PACKAGES` names a folder in which the packages are kept between runs.
+//! The packages are kept between runs.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
+
+#[path = "support/engines.rs"]
+mod engines;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -116,7 +120,7 @@ impl Private {
     }
 
     fn start(&self) -> Started {
-        let packages = std::env::var("DOCKYARD_TEST_PACKAGES").ok().map(Into::into);
+        let packages = Some(engines::kept().join("packages"));
         let options = Options { packages, ..Options::default() };
         timed("start", || {
             private::start(&self.environment, &options, &|line| eprintln!("{line}")).unwrap()
@@ -185,7 +189,7 @@ fn a_private_engine_from_packages_to_purge() {
         .is_ok_and(|status| status.contains("\nUid:\t0\t0"))
         && std::path::Path::new("/usr/bin/apt-get").exists();
     if !able {
-        eprintln!("not run: a private engine needs Linux, root and apt");
+        engines::not_run("a private engine needs Linux, root and apt");
         return;
     }
     let own = Private::new();

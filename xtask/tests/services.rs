@@ -1,9 +1,13 @@
 //! The three services really convert: every case of `services/*/tests/cases.toml`, with `docker run`.
 //!
-//! It needs their images in the engine as `clm-<service>:latest` (`cargo xtask build`), and is told so by
-//! `DOCKYARD_TEST_SERVICES=1`. Without it nothing is run, and each test prints that it was not.
+//! They are built first, as `cargo xtask build --setup` builds them; a second build, after a change in the shared
+//! package, must not install anything again.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "these are tests, their shared functions too")]
+
+#[path = "support/engines.rs"]
+mod engines;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,10 +15,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use engines::TestEngine;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -250,7 +256,7 @@ impl Server {
             Server { container: text(&started.stdout).trim().to_owned(), address: String::new() };
         let port = docker(&["port", &server.container, "8000/tcp"]);
         text(&port.stdout).trim().clone_into(&mut server.address);
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while server.try_request("GET", "/health", &[]).is_none() {
             assert!(Instant::now() < end, "{service}: no answer at {} within 60 s", server.address);
             thread::sleep(Duration::from_millis(100));
@@ -285,13 +291,30 @@ impl Drop for Server {
     }
 }
 
-/// The services to test: all, or none where nobody built them.
+/// The services to test: all, built and in the engine; or none where no engine can be had.
 fn wanted() -> Vec<&'static str> {
-    if std::env::var_os("DOCKYARD_TEST_SERVICES").is_some() {
-        return SERVICES.to_vec();
+    match built() {
+        Some(_) => SERVICES.to_vec(),
+        None => Vec::new(),
     }
-    println!("not run: build the services and set DOCKYARD_TEST_SERVICES=1");
-    Vec::new()
+}
+
+/// The engine that holds the images of the services, which are built once a run.
+fn built() -> Option<&'static TestEngine> {
+    static BUILT: OnceLock<Option<&'static TestEngine>> = OnceLock::new();
+    *BUILT.get_or_init(|| {
+        let engine = engines::any()?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let done = engine
+            .command(env!("CARGO_BIN_EXE_xtask"))
+            .args(["build", "--setup", "--root"])
+            .arg(root)
+            .args(SERVICES)
+            .output()
+            .expect("xtask starts");
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        Some(engine)
+    })
 }
 
 fn image_name(service: &str) -> String {
@@ -330,7 +353,9 @@ fn docker(arguments: &[&str]) -> Output {
 }
 
 fn run(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new("docker")
+    let engine = built().expect("a test that runs docker has an engine");
+    let mut child = engine
+        .command("docker")
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &AffectedArgs) -> anyhow::Result<ExitCo
     let checkout = Checkout::merge_base(&root, &args.since)?;
     let (loaded, now) = of_workspace(&root)?;
     let (_, before) = of_workspace(&checkout.root)?;
-    let selected = select::select(&loaded, &args.images)?;
+    let selected = select::select(&loaded.workspace, &args.images)?;
 
     let mut affected: BTreeMap<TargetName, Vec<String>> = BTreeMap::new();
     let mut left_out = BTreeSet::new();

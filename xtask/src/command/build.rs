@@ -9,17 +9,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::load::{self, Loaded};
 use super::session::{self, Session};
-use super::{FAILED, plan, setup, steps};
+use super::{FAILED, check, plan, setup, steps};
 use crate::cli::{BuildArgs, BuildCommand, Global};
-use crate::engine::buildx::{self, Build, Parent};
+use crate::engine::buildx::{Build, Parent};
 use crate::engine::{Engine, Search, interrupt};
 use crate::execute::target::{Made, NotMade, Workshop, file_name, secrets};
 use crate::execute::{self, Job, Limits, Moment, Outcome};
 use crate::key::{Bases, Records, state_folder};
-use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Action, Plan, Step};
+use crate::report::board::Style;
 use crate::report::{self, Board, PlanJson, ResultJson, status};
-use crate::workspace::{SecretSource, TargetName};
+use crate::workspace::TargetName;
 
 /// The most builds at once that still help: BuildKit itself runs the steps of one build in parallel.
 const MOST_JOBS: usize = 8;
@@ -45,9 +45,7 @@ pub(super) fn build(
     args: &BuildArgs,
     options: Options,
 ) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &args.build_arg)?;
-    // What a person mistyped is said before an engine is brought up for it.
-    super::select::select(&loaded, &args.images)?;
+    let loaded = load::load(global, &load::Typed::of(args))?;
     let engine = if options.setup {
         setup::engine(global.quiet)?
     } else {
@@ -61,8 +59,10 @@ pub(super) fn build(
         session::substitutes(&loaded.workspace, Some(&session.engine))?
     };
     let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
-    check(&plan, &session)?;
-    say_emulated(global, &plan, &session);
+    check::check(&loaded, &plan, &session)?;
+    if !global.quiet {
+        check::say_emulated(&loaded, &plan, &session);
+    }
 
     let state = state_folder(&loaded.workspace.root);
     let logs = state.join("logs");
@@ -82,59 +82,6 @@ pub(super) fn build(
     let outcomes = execute(global, options, &plan, &workshop, &logs);
     records.prune();
     finish(global, args, &loaded, &plan, &session, &outcomes, start.elapsed())
-}
-
-/// What the plan needs and this machine lacks, all of it at once.
-fn check(plan: &Plan, session: &Session) -> Result<(), Mistakes> {
-    let mut mistakes = Mistakes::default();
-    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
-        mistakes.extend(buildx::unsupported(&session.engine, step));
-        for platform in
-            step.platforms.iter().filter(|platform| !session.builder.builds_for(platform))
-        {
-            mistakes.push(
-                Mistake::new(format!(
-                    "{} is wanted for {platform}, and the builder {:?} has no emulator for it",
-                    step.name(),
-                    session.builder.name
-                ))
-                .at(step.target.place.clone())
-                .mend("install one (Debian and Ubuntu: apt install qemu-user-static binfmt-support; anywhere: docker run --privileged --rm tonistiigi/binfmt --install all)"),
-            );
-        }
-        for (id, source) in &step.target.secrets {
-            let missing = match source {
-                SecretSource::Env(name) => std::env::var_os(name)
-                    .is_none()
-                    .then(|| format!("the variable {name}, which is not set")),
-                SecretSource::File(path) => {
-                    (!path.exists()).then(|| format!("the file {path}, which is not there"))
-                }
-            };
-            mistakes.extend(missing.map(|what| {
-                Mistake::new(format!("the secret {id:?} of {} is in {what}", step.name()))
-                    .at(step.target.place.clone())
-            }));
-        }
-    }
-    mistakes.none()
-}
-
-fn say_emulated(global: &Global, plan: &Plan, session: &Session) {
-    if global.quiet {
-        return;
-    }
-    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
-        for platform in
-            step.platforms.iter().filter(|platform| **platform != session.engine.platform)
-        {
-            anstream::eprintln!(
-                "note: {} is built for {platform}, emulated on {}",
-                step.name(),
-                session.engine.platform
-            );
-        }
-    }
 }
 
 /// A folder for this run alone, gone with it.
@@ -159,7 +106,7 @@ fn unchanged(
     // An edit that does not even load is a change.
     let Ok(now) = load::load(
         &Global { root: Some(loaded.workspace.root.clone()), ..global.clone() },
-        &args.build_arg,
+        &load::Typed::of(args),
     ) else {
         return Ok(false);
     };
@@ -174,7 +121,7 @@ fn unchanged(
 }
 
 fn execute(
-    _global: &Global,
+    global: &Global,
     options: Options,
     plan: &Plan,
     workshop: &Workshop<'_>,
@@ -193,7 +140,8 @@ fn execute(
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let parallel = options.jobs.map_or_else(|| cores.min(MOST_JOBS), usize::from);
     let limits = Limits { parallel, keep_going: options.keep_going };
-    let board = Board::new(jobs.iter().map(|job| job.name.clone()), report::board::Style);
+    let style = Style::of_stderr(global.verbose, global.quiet);
+    let board = Board::new(jobs.iter().map(|job| job.name.clone()).collect(), style);
     let work = |index: usize| {
         let step = &plan.steps[index];
         let log = logs.join(format!("{}.log", file_name(&step.name())));
@@ -202,12 +150,49 @@ fn execute(
     let observe = |index: usize, moment: Moment<'_, Made, NotMade>| match moment {
         Moment::Started if plan.steps[index].action == Action::Skip => {}
         Moment::Started => board.started(index),
-        Moment::Ended(outcome) => board.finished(index, status(outcome)),
+        Moment::Ended(outcome) => {
+            let note = match outcome {
+                Outcome::Blocked { by } => Some(format!("it needs {}", jobs[*by].name)),
+                _ => None,
+            };
+            board.finished(index, status(outcome), note.as_deref());
+            if let Some(text) = said_of(&plan.steps[index], outcome, workshop.root, style.color) {
+                board.print(&text);
+            }
+        }
     };
-    execute::run(&jobs, limits, &interrupt::interrupted, &work, &observe)
+    let outcomes = execute::run(&jobs, limits, &interrupt::interrupted, &work, &observe);
+    board.close();
+    outcomes
 }
 
-/// The failures, the table, and how to try what was built.
+/// What a person must be told of an outcome beside its status.
+fn said_of(
+    step: &Step,
+    outcome: &Outcome<Made, NotMade>,
+    root: &Utf8Path,
+    color: bool,
+) -> Option<String> {
+    let name = step.name().to_string();
+    match outcome {
+        Outcome::Failed(NotMade::Build(failure)) => {
+            let context = report::failure::Context {
+                name: &name,
+                dockerfile: &step.target.dockerfile.value,
+                root,
+                color,
+            };
+            Some(report::failure::block(failure, &context))
+        }
+        Outcome::Failed(NotMade::Other(error)) => Some(format!("{name}: {error:#}")),
+        Outcome::Done(made) if !made.notes.is_empty() => {
+            Some(format!("warning: {}", made.notes.join("\nwarning: ")))
+        }
+        Outcome::Done(_) | Outcome::Blocked { .. } | Outcome::NotStarted => None,
+    }
+}
+
+/// The table, and how to try what was built.
 fn finish(
     global: &Global,
     args: &BuildArgs,
@@ -217,22 +202,6 @@ fn finish(
     outcomes: &[Outcome<Made, NotMade>],
     time: Duration,
 ) -> anyhow::Result<ExitCode> {
-    for (step, outcome) in plan.steps.iter().zip(outcomes) {
-        match outcome {
-            Outcome::Failed(NotMade::Build(failure)) => {
-                anstream::eprint!("{}", failure);
-            }
-            Outcome::Failed(NotMade::Other(error)) => {
-                anstream::eprintln!("{}: {error:#}", step.name());
-            }
-            Outcome::Done(made) => {
-                for note in &made.notes {
-                    anstream::eprintln!("warning: {note}");
-                }
-            }
-            Outcome::Blocked { .. } | Outcome::NotStarted => {}
-        }
-    }
     if args.json {
         let mut results = results(plan, outcomes);
         report::json(&PlanJson::with_results(
@@ -314,7 +283,12 @@ pub(super) fn commands(
             no_cache: false,
             secrets: &secrets(step),
         };
-        build.invocation().argv().map(str::to_owned).collect()
+        // As a person types it; where the program lies is this machine's affair.
+        let mut words = build.invocation().argv().map(str::to_owned).collect::<Vec<_>>();
+        if let Some(program) = words.first_mut() {
+            "docker".clone_into(program);
+        }
+        words
     };
     plan.steps.iter().map(|step| (step.name(), command(step))).collect()
 }

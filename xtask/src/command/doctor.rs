@@ -12,7 +12,7 @@ use crate::report;
 
 pub(super) fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     // A workspace with mistakes in it has a machine all the same.
-    let needs = match load::load(global, &[]) {
+    let needs = match load::load(global, &load::Typed::default()) {
         Ok(loaded) => needs_of(&loaded, args, global.offline),
         Err(error) => {
             report::error(&error);

@@ -16,6 +16,8 @@ pub(super) fn run(command: &EngineCommand) -> anyhow::Result<ExitCode> {
                 registry_mirrors: start.registry_mirror.clone(),
                 insecure_registries: start.insecure_registry.clone(),
                 debian_mirror: start.debian_mirror.clone(),
+                suite: start.suite.clone(),
+                classic_store: start.classic_store,
                 packages: None,
             };
             match private::start(&environment, &options, &say)? {

@@ -7,7 +7,7 @@ use crate::cli::{Global, GraphArgs, GraphFormat};
 use crate::report::{self, GraphJson};
 
 pub(super) fn run(global: &Global, args: &GraphArgs) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &[])?;
+    let loaded = load::load(global, &load::Typed::default())?;
     let format = if args.json { GraphFormat::Json } else { args.format };
     match format {
         GraphFormat::Json => report::json(&GraphJson::new(&loaded.graph))?,

@@ -17,7 +17,7 @@ pub fn keys(root: &Utf8Path) -> anyhow::Result<Keys> {
 }
 
 pub(super) fn of_workspace(root: &Utf8Path) -> anyhow::Result<(Loaded, Keys)> {
-    let loaded = load::load(&Global::at(root), &[])?;
+    let loaded = load::load(&Global::at(root), &load::Typed::default())?;
     let bases = Substitutes::locked(&loaded.workspace).bases;
     let vertices: Vec<_> = loaded.graph.vertices.iter().collect();
     let keys = steps::keys(&loaded, &vertices, &bases)?;

@@ -8,7 +8,7 @@ use crate::report::{self, ListJson};
 use crate::workspace::shown;
 
 pub(super) fn run(global: &Global, args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &[])?;
+    let loaded = load::load(global, &load::Typed::default())?;
     if args.json {
         report::json(&ListJson::new(&loaded.workspace.targets, &loaded.graph))?;
         return Ok(ExitCode::SUCCESS);

@@ -1,14 +1,15 @@
 //! Files → values: the workspace, its Dockerfiles, what templates may use, and the graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
-use crate::cli::Global;
+use super::select;
+use crate::cli::{BuildArgs, Global};
 use crate::dockerfile::Dockerfile;
-use crate::graph::{self, Graph, Node, Scope};
+use crate::graph::{self, Graph, Node, Scope, Vertex};
 use crate::mistake::{Mistake, Mistakes};
 use crate::reference::Platform;
 use crate::tags::{self, Facts, Missing, Stamps};
@@ -34,36 +35,66 @@ pub(super) struct Arguments {
     pub(super) late: BTreeMap<String, Template>,
 }
 
-/// Loads the workspace that `global` names. `overrides` are `--build-arg`s: `[ID:]KEY=VALUE`.
+/// What a person typed that bears on the workspace.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Typed<'a> {
+    /// Ids, names and folders; none means all.
+    images: &'a [String],
+    /// `[ID:]KEY=VALUE`.
+    build_args: &'a [String],
+}
+
+impl<'a> Typed<'a> {
+    pub(super) fn of(args: &'a BuildArgs) -> Self {
+        Self { images: &args.images, build_args: &args.build_arg }
+    }
+
+    pub(super) fn images(images: &'a [String]) -> Self {
+        Self { images, build_args: &[] }
+    }
+}
+
+/// Loads the workspace that `global` names.
 ///
 /// # Errors
-/// [`Mistakes`]: everything that is wrong in the workspace, stage by stage.
-pub(super) fn load(global: &Global, overrides: &[String]) -> anyhow::Result<Loaded> {
-    let workspace = Workspace::load(&root(global)?)?;
-    let overrides = parse_overrides(overrides, &workspace)?;
+/// [`Mistakes`]: everything that is wrong in the workspace, and in what was typed.
+pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded> {
+    let workspace::Reading { workspace, gaps, mut mistakes } = Workspace::load(&root(global)?)?;
+    let mut typos = Mistakes::default();
+    let overrides = parse_overrides(typed, &workspace, &mut typos)?;
+    if !gaps.images {
+        // Otherwise what was not found may only not have been read.
+        mistakes.extend(typos);
+    }
 
     let parsed: Vec<_> = workspace
         .dockerfiles
         .par_iter()
         .map(|(file, text)| (file.clone(), Dockerfile::parse(file, text)))
         .collect();
-    let mut mistakes = Mistakes::default();
     let mut dockerfiles = BTreeMap::new();
     for (file, result) in parsed {
         dockerfiles.extend(mistakes.take(result).map(|dockerfile| (file, dockerfile)));
+    }
+    if gaps.config {
+        // Without registries and defaults, nothing more can be told of the images.
+        mistakes.clone().none()?;
     }
 
     let stamps = Stamps::new(&workspace.git);
     let mut facts = BTreeMap::new();
     let mut args = BTreeMap::new();
-    for target in &workspace.targets {
+    let known = workspace.targets.iter().filter(|one| !gaps.values.contains(&one.target_name()));
+    for target in known {
         let of_target = Facts::new(target, &stamps);
-        let rendered =
-            mistakes.take(render_args(target, &of_target, &overrides)).unwrap_or_default();
-        args.insert(target.target_name(), rendered);
+        let templates = target.tags.iter().flat_map(|tags| tags.values()).flatten();
+        let templates = templates.chain(target.labels.values());
+        mistakes.extend(templates.filter_map(|template| tags::check(template, &of_target)));
+        if let Some(rendered) = mistakes.take(render_args(target, &of_target, &overrides)) {
+            args.insert(target.target_name(), rendered);
+        }
         facts.insert(target.target_name(), of_target);
     }
-    mistakes.none()?;
 
     let nodes: Vec<Node<'_>> = workspace
         .targets
@@ -73,9 +104,16 @@ pub(super) fn load(global: &Global, overrides: &[String]) -> anyhow::Result<Load
     let scope = Scope {
         prefixes: prefixes(&workspace),
         build_platform: Platform::native(),
+        is_whole: !gaps.images && nodes.len() == workspace.targets.len(),
         triggers: &workspace.triggers(),
     };
-    let graph = graph::build(&nodes, &scope)?;
+    let graph = mistakes.take(graph::build(&nodes, &scope)).unwrap_or_default();
+    for vertex in &graph.vertices {
+        if let Some(facts) = facts.get_mut(&vertex.name) {
+            add_base(facts, vertex);
+        }
+    }
+    mistakes.none()?;
     Ok(Loaded { workspace, graph, dockerfiles, facts, args })
 }
 
@@ -124,6 +162,25 @@ fn node<'a>(
     })
 }
 
+/// The facts of what the final stage starts from.
+fn add_base(facts: &mut Facts, vertex: &Vertex) {
+    let parent = vertex.parents.iter().find(|edge| edge.is_base).map(|edge| &edge.reference);
+    let external = || vertex.external.iter().find(|base| base.is_base).map(|base| &base.reference);
+    let Some(base) = parent.or_else(external) else {
+        for name in ["base_name", "base_digest"] {
+            facts.lack(name, "the final stage starts from nothing");
+        }
+        return;
+    };
+    facts.set("base_name", &base.to_string());
+    match &base.digest {
+        Some(digest) => facts.set("base_digest", digest.as_str()),
+        None => {
+            facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it");
+        }
+    }
+}
+
 fn prefixes(workspace: &Workspace) -> Vec<&str> {
     let config = &workspace.config;
     config.registries.iter().chain(&config.aliases).map(String::as_str).collect()
@@ -153,10 +210,8 @@ fn render_args(
             ),
         }
     }
-    for given in overrides
-        .iter()
-        .filter(|given| given.id.as_deref().is_none_or(|id| id == target.id.as_str()))
-    {
+    let name = target.target_name();
+    for given in overrides.iter().filter(|given| given.targets.contains(&name)) {
         args.late.remove(&given.name);
         args.rendered.insert(given.name.clone(), given.value.clone());
     }
@@ -165,45 +220,75 @@ fn render_args(
 }
 
 struct Override {
-    id: Option<String>,
+    /// The targets that it is for.
+    targets: BTreeSet<TargetName>,
     name: String,
     value: String,
 }
 
-fn parse_overrides(texts: &[String], workspace: &Workspace) -> Result<Vec<Override>, Mistakes> {
-    let mut mistakes = Mistakes::default();
+/// The `--build-arg`s: for the named images, or for one. Mistakes that need every image to be known go to `typos`.
+fn parse_overrides(
+    typed: &Typed<'_>,
+    workspace: &Workspace,
+    typos: &mut Mistakes,
+) -> anyhow::Result<Vec<Override>> {
+    let named = match select::select(workspace, typed.images) {
+        Ok(named) => named,
+        Err(error) => {
+            typos.extend(error.downcast::<Mistakes>()?);
+            BTreeSet::new()
+        }
+    };
     let mut overrides = Vec::new();
-    for text in texts {
+    for text in typed.build_args {
         let Some((name, value)) = text.split_once('=') else {
-            mistakes.push(
+            typos.push(
                 Mistake::new(format!("--build-arg {text:?} has no value"))
                     .mend("write [ID:]KEY=VALUE"),
             );
             continue;
         };
         let (id, name) = match name.split_once(':') {
-            Some((id, name)) => (Some(id.to_owned()), name),
+            Some((id, name)) => (Some(id), name),
             None => (None, name),
         };
         let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !plain {
-            mistakes.push(
+            typos.push(
                 Mistake::new(format!("--build-arg {text:?}: {name:?} is no name of an argument"))
                     .mend("write [ID:]KEY=VALUE"),
             );
         }
-        if let Some(id) = &id
-            && !workspace.targets.iter().any(|target| target.id.as_str() == id)
-        {
-            mistakes.push(
-                Mistake::new(format!("--build-arg {text:?}: there is no image {id:?}"))
-                    .mend("`cargo xtask list` shows the ids"),
+        let targets: BTreeSet<TargetName> = match id {
+            None => named.clone(),
+            Some(id) => {
+                let of_id = workspace.targets.iter().filter(|target| target.id.as_str() == id);
+                of_id.map(Target::target_name).collect()
+            }
+        };
+        if let (Some(id), true) = (id, targets.is_empty()) {
+            let mistake = Mistake::new(format!("--build-arg {text:?}: there is no image {id:?}"));
+            let ids = workspace.targets.iter().map(|target| target.id.as_str());
+            typos.push(match workspace::nearest(id, ids) {
+                Some(near) => mistake.mend(format!("did you mean {near:?}?")),
+                None => mistake.mend("`cargo xtask list` shows the ids"),
+            });
+        }
+        let bound = workspace.targets.iter().find(|target| {
+            targets.contains(&target.target_name()) && target.parents.contains_key(name)
+        });
+        if let Some(target) = bound {
+            typos.push(
+                Mistake::new(format!(
+                    "--build-arg {text:?}: {} takes {name} from [parents]",
+                    target.target_name()
+                ))
+                .mend("remove it there to build on something else"),
             );
         }
-        overrides.push(Override { id, name: name.to_owned(), value: value.to_owned() });
+        overrides.push(Override { targets, name: name.to_owned(), value: value.to_owned() });
     }
-    mistakes.none()?;
     Ok(overrides)
 }
 

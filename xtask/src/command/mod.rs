@@ -4,6 +4,7 @@
 
 mod affected;
 mod build;
+mod check;
 mod doctor;
 mod engine;
 mod graph;

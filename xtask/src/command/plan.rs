@@ -1,6 +1,5 @@
 //! `plan`: what `build` would do, and why.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use super::load::{self, Loaded};
@@ -16,7 +15,7 @@ use crate::tags::Occasion;
 use crate::workspace::Channel;
 
 pub(super) fn run(global: &Global, args: &BuildArgs) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &args.build_arg)?;
+    let loaded = load::load(global, &load::Typed::of(args))?;
     let engine = Engine::find(&Search::default());
     let (plan, session) = match engine {
         Ok(engine) => {
@@ -29,7 +28,7 @@ pub(super) fn run(global: &Global, args: &BuildArgs) -> anyhow::Result<ExitCode>
             (make(&loaded, args, &substitutes, None)?, Err(not_found))
         }
     };
-    show(global, args.json, &loaded, &plan, &session)?;
+    show(global, args, &loaded, &plan, &session)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -40,7 +39,7 @@ pub(super) fn make(
     substitutes: &Substitutes,
     session: Option<&Session>,
 ) -> anyhow::Result<Plan> {
-    let named = select::select(loaded, &args.images)?;
+    let named = select::select(&loaded.workspace, &args.images)?;
     let native = session.map_or_else(Platform::native, |session| session.engine.platform.clone());
     let wanted = if args.all_platforms {
         Wanted::All
@@ -80,16 +79,21 @@ pub(super) fn channel(loaded: &Loaded, asked: Option<Channel>) -> Channel {
 /// Prints the plan: JSON or a table on stdout, the lack of an engine on stderr.
 pub(super) fn show(
     global: &Global,
-    json: bool,
+    args: &BuildArgs,
     loaded: &Loaded,
     plan: &Plan,
     session: &Result<Session, NotFound>,
 ) -> anyhow::Result<()> {
-    if json {
-        let commands = match session {
-            Ok(session) => super::build::commands(loaded, plan, session),
-            Err(_) => BTreeMap::new(),
+    if args.json {
+        let unreached;
+        let session = match session {
+            Ok(session) => session,
+            Err(_) => {
+                unreached = Session::unreached(args.builder.as_deref());
+                &unreached
+            }
         };
+        let commands = super::build::commands(loaded, plan, session);
         return report::json(&report::PlanJson::new(plan, &commands));
     }
     if let Err(not_found) = session

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
-use super::load::{self, Loaded};
+use super::load;
 use crate::mistake::{Mistake, Mistakes};
-use crate::workspace::{Target, TargetName, nearest};
+use crate::workspace::{Target, TargetName, Workspace, nearest};
 
 /// The targets that `words` name; all when there is no word. An id without a variant means all its variants.
 ///
 /// # Errors
 /// Every word that names nothing, with the nearest id.
-pub(super) fn select(loaded: &Loaded, words: &[String]) -> anyhow::Result<BTreeSet<TargetName>> {
-    let targets = &loaded.workspace.targets;
+pub(super) fn select(
+    workspace: &Workspace,
+    words: &[String],
+) -> anyhow::Result<BTreeSet<TargetName>> {
+    let targets = &workspace.targets;
     if words.is_empty() {
         return Ok(targets.iter().map(Target::target_name).collect());
     }
@@ -23,7 +26,7 @@ pub(super) fn select(loaded: &Loaded, words: &[String]) -> anyhow::Result<BTreeS
     for word in words {
         let named: Vec<TargetName> =
             targets.iter().filter(|target| names(target, word)).map(Target::target_name).collect();
-        let found = if named.is_empty() { in_folder(loaded, &here, word) } else { named };
+        let found = if named.is_empty() { in_folder(workspace, &here, word) } else { named };
         if found.is_empty() {
             mistakes.push(unknown(targets, word));
         }
@@ -44,12 +47,11 @@ fn names(target: &Target, word: &str) -> bool {
 }
 
 /// The targets whose `image.toml` is in the folder `word`, relative to the current folder or to the workspace root.
-fn in_folder(loaded: &Loaded, here: &Utf8Path, word: &str) -> Vec<TargetName> {
-    let root = &loaded.workspace.root;
+fn in_folder(workspace: &Workspace, here: &Utf8Path, word: &str) -> Vec<TargetName> {
+    let root = &workspace.root;
     for start in [here, root.as_path()] {
         let Some(folder) = load::below(root, &start.join(word)) else { continue };
-        let found: Vec<TargetName> = loaded
-            .workspace
+        let found: Vec<TargetName> = workspace
             .targets
             .iter()
             .filter(|target| target.folder == folder)

@@ -26,6 +26,11 @@ impl Session {
         Ok(Self { engine, builder })
     }
 
+    /// Where no engine is reached: enough to show commands.
+    pub(super) fn unreached(builder: Option<&str>) -> Self {
+        Self { engine: Engine::unreached(), builder: Builder::unreached(builder) }
+    }
+
     /// What was recorded of each step, and what of it the engine still holds.
     pub(super) fn known(
         &self,

@@ -30,9 +30,16 @@ pub(super) fn plan(loaded: &Loaded, scope: &Scope<'_>) -> anyhow::Result<Plan> {
         loaded.workspace.targets.iter().map(|target| (target.target_name(), target)).collect();
     let platforms = plan::platforms(&loaded.graph, &targets, scope.named, &scope.wanted)?;
     let vertices = loaded.graph.with_parents(scope.named);
-    let keys = keys(loaded, &vertices, scope.bases)?;
-
     let mut mistakes = check_tags(loaded, scope.channel);
+    let keys = match keys(loaded, &vertices, scope.bases) {
+        Ok(keys) => keys,
+        Err(error) => {
+            mistakes.extend(error.downcast::<Mistakes>()?);
+            return Err(mistakes.none().map_or_else(Into::into, |()| {
+                anyhow::anyhow!("failed to find out why there are no keys")
+            }));
+        }
+    };
     let mut plan = Plan::default();
     for vertex in vertices {
         let (Some(target), Some(platforms)) =
@@ -92,7 +99,7 @@ fn step(
     let mut facts = loaded.facts.get(name).cloned().unwrap_or_default();
     let tags = mistakes.take(tags::wanted(target, &facts, scope.channel)).unwrap_or_default();
     let repositories = repositories(target, scope.channel);
-    add_late_facts(&mut facts, vertex, target, &tags, &repositories);
+    add_reference(&mut facts, target, &tags, &repositories);
 
     let (parents, external) = plan::for_platforms(vertex, platforms);
     let mut args = BTreeMap::new();
@@ -136,29 +143,13 @@ fn step(
     })
 }
 
-/// Facts that follow from the graph and the tags.
-fn add_late_facts(
+/// The fact that follows from the tags.
+fn add_reference(
     facts: &mut Facts,
-    vertex: &Vertex,
     target: &Target,
     tags: &[tags::WantedTag],
     repositories: &[crate::reference::Repository],
 ) {
-    let base =
-        vertex.parents.iter().find(|edge| edge.is_base).map(|edge| edge.reference.clone()).or_else(
-            || vertex.external.iter().find(|base| base.is_base).map(|base| base.reference.clone()),
-        );
-    match &base {
-        Some(base) => facts.set("base_name", &base.to_string()),
-        None => facts.lack("base_name", "the final stage starts from nothing"),
-    }
-    let digest = base.as_ref().and_then(|base| base.digest.as_ref());
-    match digest {
-        Some(digest) => facts.set("base_digest", digest.as_str()),
-        None => {
-            facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it");
-        }
-    }
     if let Some(tag) = tags.first().and_then(|wanted| wanted.tag.as_ref()) {
         let repository =
             repositories.first().map_or(target.name.as_str(), |repository| repository.familiar());

@@ -9,8 +9,8 @@ use crate::report::{self, TagsJson};
 use crate::tags::{self, Claim};
 
 pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &[])?;
-    let named = select::select(&loaded, &args.images)?;
+    let loaded = load::load(global, &load::Typed::images(&args.images))?;
+    let named = select::select(&loaded.workspace, &args.images)?;
     let channel = plan::channel(&loaded, args.channel);
     let mut mistakes = Mistakes::default();
     let mut wanted = Vec::new();

@@ -13,7 +13,8 @@ use crate::reference::Platform;
 use crate::report::{self, WhyJson};
 
 pub(super) fn run(global: &Global, args: &WhyArgs) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &[])?;
+    let images = [args.image.clone()];
+    let loaded = load::load(global, &load::Typed::images(&images))?;
     let session = match Engine::find(&Search::default()) {
         Ok(engine) => Some(Session::new(engine, args.builder.as_deref())?),
         Err(_) => None,

@@ -85,15 +85,22 @@ impl Dockerfile {
                     let mut mistake = Mistake::new(what).at(place());
                     mistake.mend = mend;
                     mistakes.push(mistake);
-                    // A stage that cannot be read is still one: what follows belongs to it.
-                    if line.split.keyword.eq_ignore_ascii_case("from") {
+                    // A stage that cannot be read is still one: what follows belongs to it. So is what stands where
+                    // the first should, or every line after it would be wrong too.
+                    let keyword = &line.split.keyword;
+                    let first = stage.is_none() && !keyword.eq_ignore_ascii_case("arg");
+                    if first || keyword.eq_ignore_ascii_case("from") {
                         stage = Some(stage.map_or(0, |stage| stage + 1));
                     }
                 }
             }
         }
         if stage.is_none() && mistakes.is_empty() {
-            mistakes.push(Mistake::new("the file has no FROM").at(file.place(1, 1, None)));
+            mistakes.push(
+                Mistake::new("the file has no FROM")
+                    .at(file.place(1, 1, None))
+                    .mend("begin with one: `FROM debian:trixie-slim`, or `FROM scratch`"),
+            );
         }
         mistakes.none().map(|()| file)
     }

@@ -49,10 +49,10 @@ pub fn run_build(
     invocation: &Invocation,
     log: &Utf8Path,
     sink: &(dyn Fn(&Event) + Sync),
-) -> Result<Built, BuildFailure> {
+) -> Result<Built, Box<BuildFailure>> {
     let start = Instant::now();
     interrupt::listen();
-    let fails = |cause| BuildFailure::before_start(cause, log.to_owned());
+    let fails = |cause| Box::new(BuildFailure::before_start(cause, log.to_owned()));
     if interrupt::interrupted() {
         return Err(fails(Cause::Interrupted));
     }
@@ -91,7 +91,7 @@ pub fn run_build(
             log: log.to_owned(),
             log_error: log_file.error,
         }),
-        status => Err(tally.into_failure(status, time, log.to_owned())),
+        status => Err(Box::new(tally.into_failure(&status, time, log.to_owned()))),
     }
 }
 

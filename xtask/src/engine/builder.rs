@@ -1,12 +1,17 @@
 //! Which builder does the work, and what it can.
 
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::docker::Engine;
 use super::version::Version;
+use crate::mistake::Mistake;
 use crate::reference::Platform;
+
+/// How long a builder may take to start: its image may have to be fetched.
+const BOOT: Duration = Duration::from_mins(2);
 
 /// A builder of buildx, as `docker buildx inspect` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +46,15 @@ pub struct Node {
 }
 
 impl Builder {
+    /// The engine's own, or the one that is asked for, where it cannot be looked at.
+    pub fn unreached(explicit: Option<&str>) -> Self {
+        Self {
+            name: explicit.unwrap_or("default").to_owned(),
+            driver: Driver::Docker,
+            nodes: Vec::new(),
+        }
+    }
+
     /// The builder `explicit`, else the one that buildx would take (`docker buildx use`).
     pub fn find(engine: &Engine, explicit: Option<&str>) -> anyhow::Result<Self> {
         Self::inspect(engine, explicit, false)
@@ -49,19 +63,39 @@ impl Builder {
     /// The same builder, started where it was not (a docker-container builder's container; its image may have to be
     /// fetched).
     pub fn boot(&self, engine: &Engine) -> anyhow::Result<Self> {
-        Self::inspect(engine, Some(&self.name), true)
+        let booted = Self::inspect(engine, Some(&self.name), true)?;
+        if !booted.is_running() {
+            let said = booted.nodes.iter().find_map(|node| node.error.as_deref());
+            bail!(
+                "the builder {:?} does not run{}; `docker buildx inspect --bootstrap {}` starts it, `--builder=NAME` \
+                 takes another",
+                self.name,
+                said.map_or_else(String::new, |said| format!(": {said}")),
+                self.name
+            );
+        }
+        Ok(booted)
     }
 
     fn inspect(engine: &Engine, name: Option<&str>, bootstrap: bool) -> anyhow::Result<Self> {
         if let Some(name) = name
             && !is_builder_name(name)
         {
-            bail!("{name:?} is not a builder's name");
+            let mistake = Mistake::new(format!("{name:?} is not a builder's name"));
+            return Err(mistake.mend("`docker buildx ls` shows the builders").into_error());
         }
         let command =
             engine.buildx().arg("inspect").args(bootstrap.then_some("--bootstrap")).args(name);
-        let builder: Self = parse(&command.read_within(std::time::Duration::from_mins(2))?)
-            .with_context(|| format!("failed to understand what `{command}` says"))?;
+        let said = command.read_within(BOOT).map_err(|failure| match name {
+            Some(name) if failure.stderr.contains("no builder") => {
+                Mistake::new(format!("there is no builder {name:?}"))
+                    .mend(format!("`docker buildx ls` shows the builders, `docker buildx create --name {name}` makes one"))
+                    .into_error()
+            }
+            _ => failure.into(),
+        })?;
+        let builder: Self =
+            parse(&said).with_context(|| format!("failed to understand what `{command}` says"))?;
         Ok(builder)
     }
 

@@ -63,6 +63,25 @@ pub struct DataRoot {
 }
 
 impl Engine {
+    /// One that nothing is known of, to show the commands that would be given where none is reached.
+    pub fn unreached() -> Self {
+        Self {
+            docker: "docker".into(),
+            endpoint: String::new(),
+            origin: Origin::Context,
+            version: String::new(),
+            api: Version::new(0, 0, 0),
+            buildx: None,
+            store: Store::Containerd,
+            platform: Platform::native(),
+            system: String::new(),
+            data_root: None,
+            environment: Environment::default(),
+            variables: Vec::new(),
+            http: None,
+        }
+    }
+
     /// `docker` on its way to this engine.
     pub fn command(&self) -> Invocation {
         let command = Invocation::new(self.docker.as_str()).environment(self.environment.clone());

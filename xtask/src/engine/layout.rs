@@ -9,11 +9,17 @@ use super::buildx::Parent;
 use super::{Engine, Invocation};
 use crate::reference::Digest;
 
-/// Writes the image `name` as an OCI layout into `folder` (which is made), as Docker 25 and newer save images.
+/// Writes the image `name` as an OCI layout into `folder` (which is made), as Docker 25 and newer save images. It is
+/// named relative to `root`, where builds run: buildx takes what follows a `@` or `:` in its path for a digest or tag.
 ///
 /// # Errors
 /// When the image cannot be saved or unpacked.
-pub fn export(engine: &Engine, name: &str, folder: &Utf8Path) -> anyhow::Result<Parent> {
+pub fn export(
+    engine: &Engine,
+    name: &str,
+    root: &Utf8Path,
+    folder: &Utf8Path,
+) -> anyhow::Result<Parent> {
     fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {folder}"))?;
     let archive = Utf8PathBuf::from(format!("{folder}.tar"));
     engine
@@ -27,7 +33,8 @@ pub fn export(engine: &Engine, name: &str, folder: &Utf8Path) -> anyhow::Result<
     unpacked.with_context(|| format!("failed to unpack the layout of {name}"))?;
     let digest =
         first_manifest(folder).with_context(|| format!("failed to read the layout of {name}"))?;
-    Ok(Parent::Layout { folder: folder.to_owned(), digest })
+    let folder = folder.strip_prefix(root).unwrap_or(folder).to_owned();
+    Ok(Parent::Layout { folder, digest })
 }
 
 /// The digest that `index.json` names (OCI image layout, «index.json file»).

@@ -27,6 +27,7 @@ pub mod progress;
 pub mod substitute;
 mod version;
 
+pub use build::{BuildFailure, Built, Cause, run_build};
 pub use builder::{Builder, Driver, Node};
 pub use child::{Stopped, end, wait};
 pub use docker::{DataRoot, Engine, Origin, Store};

@@ -121,8 +121,16 @@ impl Progress {
             Piece::Text(text) => return emit(Event::Text(text)),
             Piece::Update(update) => update,
         };
-        for vertex in update.vertexes.into_iter().flatten() {
-            self.vertex(vertex, emit);
+        // What a step said before it ended may stand in the same update as its end, behind it.
+        let vertexes = update.vertexes.unwrap_or_default();
+        let mut ends = Vec::new();
+        for (index, vertex) in vertexes.iter().enumerate() {
+            self.start(vertex, emit);
+            if vertexes[index + 1..].iter().any(|later| later.digest == vertex.digest) {
+                self.end(vertex, emit);
+            } else {
+                ends.push(vertex);
+            }
         }
         for status in update.statuses.into_iter().flatten() {
             let (_, step) = self.known(&status.vertex);
@@ -143,35 +151,46 @@ impl Progress {
         for warning in update.warnings.into_iter().flatten() {
             emit(Event::Warning(warning.into()));
         }
+        for vertex in ends {
+            self.end(vertex, emit);
+        }
     }
 
-    fn vertex(&mut self, vertex: wire::Vertex, emit: &mut dyn FnMut(Event)) {
+    fn start(&mut self, vertex: &wire::Vertex, emit: &mut dyn FnMut(Event)) {
         let known = self.vertexes.entry(vertex.digest.clone()).or_default();
         if !vertex.name.is_empty() {
-            known.name = vertex.name;
+            known.name.clone_from(&vertex.name);
         }
-        let completed = time(vertex.completed.as_deref());
-        let Some(started) = time(vertex.started.as_deref()).or(completed) else { return };
+        let Some(started) = vertex.start() else { return };
         let (known, step) = self.known(&vertex.digest);
         // The same run is reported several times: only a new start is news.
         if !known.running && known.started != Some(started) {
             known.running = true;
             known.started = Some(started);
-            emit(Event::Started(Arc::clone(&step)));
+            emit(Event::Started(step));
         }
-        if let Some(completed) = completed.filter(|_| known.running) {
+    }
+
+    fn end(&mut self, vertex: &wire::Vertex, emit: &mut dyn FnMut(Event)) {
+        let (Some(started), Some(completed)) = (vertex.start(), vertex.end()) else { return };
+        let (known, step) = self.known(&vertex.digest);
+        if known.running {
             known.running = false;
             known.rest_of_lines(emit);
-            let seconds = known.seconds_before + between(started, completed);
-            known.seconds_before = seconds;
-            let error = Some(vertex.error).filter(|error| !error.is_empty());
-            emit(Event::Finished { step, cached: vertex.cached, error, seconds });
+            known.seconds_before += between(started, completed);
+            let error = Some(vertex.error.clone()).filter(|error| !error.is_empty());
+            emit(Event::Finished {
+                step,
+                cached: vertex.cached,
+                error,
+                seconds: known.seconds_before,
+            });
         }
     }
 
     fn log(&mut self, log: &wire::Log, emit: &mut dyn FnMut(Event)) {
         let (known, step) = self.known(&log.vertex);
-        let seconds = match (known.started, time(log.timestamp.as_deref())) {
+        let seconds = match (known.started, wire::time(log.timestamp.as_deref())) {
             (Some(started), Some(now)) => known.seconds_before + between(started, now),
             _ => 0.0,
         };
@@ -209,10 +228,6 @@ impl Known {
             });
         }
     }
-}
-
-fn time(text: Option<&str>) -> Option<Timestamp> {
-    text?.parse().ok()
 }
 
 fn between(start: Timestamp, end: Timestamp) -> f64 {

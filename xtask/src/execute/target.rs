@@ -128,8 +128,7 @@ impl<'a> Workshop<'a> {
             no_cache: self.no_cache && step.named,
             secrets: &secrets(step),
         };
-        let built = run_build(&build.invocation(), log, sink)
-            .map_err(|failure| NotMade::Build(Box::new(failure)))?;
+        let built = run_build(&build.invocation(), log, sink).map_err(NotMade::Build)?;
         let image = self.find(&step.local_name())?;
         let mut made = Made {
             built: true,
@@ -237,8 +236,8 @@ impl<'a> Workshop<'a> {
         if let Some(layout) = done.get(name).and_then(|ready| ready.layout.clone()) {
             return Ok(layout);
         }
-        let folder = self.scratch.join(format!("{}.layout", file_name(name)));
-        let layout = layout::export(self.engine, &ready.local_name, &folder)?;
+        let folder = self.scratch.join(format!("{}.layout", file_name(name).replace('@', "+")));
+        let layout = layout::export(self.engine, &ready.local_name, self.root, &folder)?;
         if let Some(entry) = done.get_mut(name) {
             entry.layout = Some(layout.clone());
         }

@@ -155,7 +155,7 @@ fn what_runs_may_end_after_a_failure() {
             Ok(())
         },
         &|_, moment| {
-            failed.store(matches!(moment, Moment::Ended(Outcome::Failed(()))), Ordering::SeqCst)
+            failed.store(matches!(moment, Moment::Ended(Outcome::Failed(()))), Ordering::SeqCst);
         },
     );
     assert_eq!(outcomes, [Outcome::Failed(()), Outcome::Done(()), Outcome::NotStarted]);

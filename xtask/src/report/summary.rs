@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Status;
 use super::{Align, Table, human};
+use crate::engine::Cause;
 use crate::execute::Outcome;
 use crate::execute::target::{Made, NotMade};
 use crate::plan::Plan;
@@ -51,6 +52,9 @@ pub fn status(outcome: &Outcome<Made, NotMade>) -> Status {
     match outcome {
         Outcome::Done(made) if made.built => Status::Built,
         Outcome::Done(_) => Status::Skipped,
+        Outcome::Failed(NotMade::Build(failure)) if failure.cause == Cause::Interrupted => {
+            Status::NotBuilt
+        }
         Outcome::Failed(_) => Status::Failed,
         Outcome::Blocked { .. } => Status::Blocked,
         Outcome::NotStarted => Status::NotBuilt,

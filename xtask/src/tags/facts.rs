@@ -61,6 +61,9 @@ impl Facts {
             }
         }
         facts.lack("reference", "it is known only when the tags are");
+        for name in ["base_name", "base_digest"] {
+            facts.lack(name, "it is known only when the graph is");
+        }
         for (name, value) in &target.known_facts {
             facts.set(name, value);
         }

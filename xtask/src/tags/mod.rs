@@ -9,7 +9,7 @@ mod template;
 
 pub use channel::{Occasion, default_templates};
 pub use facts::{Facts, Stamps};
-pub use template::{Missing, Rendered, names_in, render, sanitise};
+pub use template::{Missing, Rendered, check, names_in, render, sanitise};
 
 use std::collections::BTreeMap;
 
@@ -63,6 +63,7 @@ pub fn wanted(
         let tag = sanitise(&rendered.text).map_err(|why| {
             Mistake::new(format!("the tag {:?} of {}: {why}", template.value, target.target_name()))
                 .at(template.place.clone())
+                .mend("a tag has letters, digits, `_`, `.` and `-`")
         });
         let immutable = rendered.uses(&["version", "commit", "sha"]);
         if let Some(tag) = mistakes.take(tag)
@@ -77,6 +78,8 @@ pub fn wanted(
 
 fn in_channel(mut mistake: Mistake, channel: Channel) -> Mistake {
     mistake.what = format!("{} (channel {channel})", mistake.what);
+    let mend = "give it a value, take it out of `tags`, or choose another --channel";
+    mistake.mend.get_or_insert_with(|| mend.to_owned());
     mistake
 }
 
@@ -107,24 +110,32 @@ pub fn collisions(claims: &[Claim<'_>]) -> Vec<Mistake> {
     let mut owners: BTreeMap<(&str, &str), (&Target, &Template)> = BTreeMap::new();
     let mut mistakes = Vec::new();
     for claim in claims {
-        for repository in claim.repositories {
-            for wanted in claim.tags {
-                let Some(tag) = &wanted.tag else { continue };
-                let key = (repository.as_str(), tag.as_str());
-                let (owner, _) = owners.entry(key).or_insert((claim.target, &wanted.template));
-                if owner.target_name() != claim.target.target_name() {
-                    mistakes.push(
-                        Mistake::new(format!(
-                            "{} and {} both want the tag {}:{tag}",
-                            owner.target_name(),
-                            claim.target.target_name(),
-                            repository.familiar(),
-                        ))
-                        .at(wanted.template.place.clone())
-                        .mend("give one of them other `tags`, another `name`, or other `repositories`"),
-                    );
-                }
+        // In the engine an image has its bare name too; that is said only where no repository says it already.
+        let names =
+            claim.repositories.iter().map(Repository::as_str).chain([claim.target.name.as_str()]);
+        let mut met: Vec<(&Target, &Tag)> = Vec::new();
+        for (name, wanted) in names.flat_map(|name| claim.tags.iter().map(move |tag| (name, tag))) {
+            let Some(tag) = &wanted.tag else { continue };
+            let (owner, _) =
+                owners.entry((name, tag.as_str())).or_insert((claim.target, &wanted.template));
+            let itself = owner.target_name() == claim.target.target_name();
+            if itself || met.contains(&(*owner, tag)) {
+                continue;
             }
+            met.push((*owner, tag));
+            let mend = if owner.id == claim.target.id {
+                "give each variant `tags` of its own, e.g. \"{{ variant }}\""
+            } else if name == claim.target.name {
+                "give one of them another `name`: in the engine both have this one"
+            } else {
+                "give one of them other `tags`, another `name`, or other `repositories`"
+            };
+            let what = format!(
+                "{} and {} both want the tag {name}:{tag}",
+                owner.target_name(),
+                claim.target.target_name(),
+            );
+            mistakes.push(Mistake::new(what).at(wanted.template.place.clone()).mend(mend));
         }
     }
     mistakes

@@ -52,11 +52,7 @@ pub fn render(template: &Template, facts: &Facts) -> Result<Rendered, Missing> {
     if !text.contains(['{', '#']) {
         return Ok(Rendered { text: text.clone(), names: BTreeSet::new() });
     }
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    for name in ["lower", "upper", "replace", "trim", "default"] {
-        add_filter(&mut environment, name);
-    }
+    let environment = environment();
     let place = &template.place;
     let wrong = |why: String| Missing::Mistake(mistake(text, &why, place));
     let compiled = environment
@@ -75,23 +71,51 @@ pub fn render(template: &Template, facts: &Facts) -> Result<Rendered, Missing> {
                 if let Some(why) = facts.why_absent(name) {
                     return Err(wrong(format!("`{name}` has no value: {why}")));
                 }
-                let mistake = mistake(text, &format!("there is no fact `{name}`"), place);
-                let known = || {
-                    facts
-                        .names()
-                        .collect::<BTreeSet<_>>()
-                        .into_iter()
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                };
-                return Err(Missing::Mistake(match nearest(name, facts.names()) {
-                    Some(near) => mistake.mend(format!("did you mean `{near}`?")),
-                    None => mistake.mend(format!("known: {}; add others under [facts]", known())),
-                }));
+                return Err(Missing::Mistake(unknown(template, name, facts)));
             }
             Err(observed.map_or_else(|| wrong(error.to_string()), Missing::Observed))
         }
     }
+}
+
+/// What is wrong with `template` whatever the channel and the commit: its form, or a name that is no fact.
+pub fn check(template: &Template, facts: &Facts) -> Option<Mistake> {
+    let environment = environment();
+    let compiled = match environment.template_from_str(&template.value) {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            let why = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+            return Some(mistake(&template.value, &why, &template.place));
+        }
+    };
+    let names: BTreeSet<String> = compiled.undeclared_variables(false).into_iter().collect();
+    let known: BTreeSet<&str> = facts.names().collect();
+    let name = names.iter().find(|name| !known.contains(name.as_str()))?;
+    Some(unknown(template, name, facts))
+}
+
+fn unknown(template: &Template, name: &str, facts: &Facts) -> Mistake {
+    let why = format!("there is no fact `{name}`");
+    let mistake = mistake(&template.value, &why, &template.place);
+    match nearest(name, facts.names()) {
+        Some(near) => mistake.mend(format!("did you mean `{near}`?")),
+        None => {
+            let known: BTreeSet<&str> = facts.names().collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            mistake.mend(format!("known: {}; add others under [facts]", known.join(", ")))
+        }
+    }
+}
+
+/// Strict, with a few filters, and without the habit of dropping a last line break.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_keep_trailing_newline(true);
+    for name in ["lower", "upper", "replace", "trim", "default"] {
+        add_filter(&mut environment, name);
+    }
+    environment
 }
 
 /// The facts that `template` names; none when it is malformed.
@@ -163,6 +187,7 @@ mod tests {
             ("{{ version }}-{{ framework }}", "0.3.0-torch"),
             ("{{ framework|upper }}", "TORCH"),
             ("{{ version|replace('.', '_') }}", "0_3_0"),
+            ("{{ version }}\n\n", "0.3.0\n\n"),
         ] {
             assert_eq!(render(&template(text), &facts()).unwrap().text, expected);
         }

@@ -111,7 +111,7 @@ fn read_prefixes(table: &Table<'_>, key: &'static str) -> Vec<String> {
         // `docker.io` alone is a registry too; an image's name follows.
         if let Err(why) = repository_of(&prefix, "x") {
             table.mistake(
-                Mistake::new(why.to_string())
+                Mistake::new(why.of("registry", &text.value).to_string())
                     .at(text.place)
                     .mend("write a host and a path without a scheme, e.g. \"ghcr.io/acme\""),
             );
@@ -126,8 +126,9 @@ fn read_mirrors(table: &Table<'_>) -> BTreeMap<String, String> {
     let mut mirrors = BTreeMap::new();
     for (host, prefix) in table.string_map("mirrors").unwrap_or_default() {
         let prefix_text = prefix.value.trim_end_matches('/').to_owned();
-        for result in [repository_of(&host, "x"), repository_of(&prefix_text, "x")] {
-            table.check(&prefix.place, result);
+        for text in [&host, &prefix_text] {
+            let checked = repository_of(text, "x").map_err(|why| why.of("registry", text));
+            table.check(&prefix.place, checked);
         }
         mirrors.insert(host, prefix_text);
     }
@@ -138,7 +139,9 @@ fn read_logins(table: &Table<'_>) -> BTreeMap<String, RegistryLogin> {
     let Some(registries) = table.table("registry") else { return BTreeMap::new() };
     let mut logins = BTreeMap::new();
     for host in registries.names() {
-        table.check(&host.place, repository_of(&host.value, "x"));
+        let checked =
+            repository_of(&host.value, "x").map_err(|why| why.of("registry", &host.value));
+        table.check(&host.place, checked);
         let Some(login) = registries.entry(&host.value).and_then(|entry| entry.table()) else {
             continue;
         };
@@ -162,11 +165,14 @@ fn read_policy(table: &Table<'_>) -> Policy {
     let mut max_matching = BTreeMap::new();
     if let Some(limits) = policy.table("max-matching") {
         for pattern in limits.names() {
-            let number = limits
-                .entry(&pattern.value)
-                .and_then(|entry| entry.scalar())
-                .and_then(|number| limits.parse::<u64>(number));
-            max_matching.extend(number.map(|number| (pattern.value, number.value)));
+            let number =
+                limits.entry(&pattern.value).and_then(|entry| entry.scalar()).and_then(|text| {
+                    let number = text.value.parse::<u64>().map_err(|_| {
+                        format!("{:?} is no number of tags; write e.g. 4", text.value)
+                    });
+                    limits.check(&text.place, number)
+                });
+            max_matching.extend(number.map(|number| (pattern.value, number)));
         }
     }
     let forbid =
@@ -224,7 +230,8 @@ fn read_bases(table: &Table<'_>) -> BTreeMap<Reference, BaseRecipe> {
             if !plain {
                 bases.mistake(
                     Mistake::new(format!("{:?} is no name of a suite or package", word.value))
-                        .at(word.place.clone()),
+                        .at(word.place.clone())
+                        .mend("write it as Debian does, e.g. \"trixie\""),
                 );
             }
         }

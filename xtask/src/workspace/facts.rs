@@ -80,10 +80,15 @@ fn read_fact(fact: &Table<'_>, folder: &Utf8Path, place: Place) -> Option<Fact> 
         sources.extend(file.map(|(file, at)| FactSource::File { file, at }));
     } else {
         pattern = fact.string("match").and_then(|text| {
-            fact.check(&text.place, regex_lite::Regex::new(&text.value)).map(|_| text.value)
+            fact.check(&text.place, check_pattern(&text.value)).map(|()| text.value)
         });
     }
     fact.finish();
+    let written = ["pixi-lock", "uv-lock", "requirements", "probe", "os-release", "file"];
+    if sources.is_empty() && written.iter().filter(|key| fact.has(key)).count() == 1 {
+        // What is wrong with that one is said already.
+        return None;
+    }
     if sources.len() != 1 {
         fact.mistake(Mistake::new("a fact needs one source").at(place).mend(
             "a text, { file, key | match }, { pixi-lock | uv-lock | requirements = \"PACKAGE\" }, { probe = [\"cmd\"] } or \
@@ -95,10 +100,20 @@ fn read_fact(fact: &Table<'_>, folder: &Utf8Path, place: Place) -> Option<Fact> 
         .iter()
         .any(|source| matches!(source, FactSource::Probe(command) if command.is_empty()))
     {
-        fact.mistake(Mistake::new("the probe has no command").at(place));
+        fact.mistake(
+            Mistake::new("the probe has no command")
+                .at(place)
+                .mend("write e.g. probe = [\"python\", \"--version\"]"),
+        );
         return None;
     }
     Some(Fact { source: sources.remove(0), pattern, place })
+}
+
+/// # Errors
+/// A sentence, when `pattern` is no regular expression.
+fn check_pattern(pattern: &str) -> Result<(), String> {
+    super::matching("", pattern).map(|_| ())
 }
 
 /// Reads `{ file = "…", key = "…" }` or `{ file = "…", match = "…" }`.
@@ -110,6 +125,11 @@ pub(super) fn read_file(
 ) -> Option<(Utf8PathBuf, InFile)> {
     let (file, key, pattern) = (table.string("file"), table.string("key"), table.string("match"));
     let (Some(file), true) = (file, key.is_some() != pattern.is_some()) else {
+        let keys = (table.has("key"), table.has("match"));
+        if table.has("file") && matches!(keys, (true, false) | (false, true)) {
+            // They are there, and of a wrong type, which is said already.
+            return None;
+        }
         let also = if other.is_empty() { String::new() } else { format!(" or {other}") };
         table.mistake(Mistake::new("it is not clear where the value stands").at(place.clone()).mend(format!(
             "write {{ file = \"pyproject.toml\", key = \"project.version\" }}, {{ file = \"setup.cfg\", match = '^version = (\\S+)' }}{also}"
@@ -120,7 +140,7 @@ pub(super) fn read_file(
     let at = match (key, pattern) {
         (Some(key), _) => InFile::Key(key.value),
         (None, Some(pattern)) => {
-            table.check(&pattern.place, regex_lite::Regex::new(&pattern.value))?;
+            table.check(&pattern.place, check_pattern(&pattern.value))?;
             InFile::Match(pattern.value)
         }
         (None, None) => return None,

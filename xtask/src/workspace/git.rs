@@ -1,7 +1,7 @@
 //! The git state, asked once: which commit, which tags, which remote, which files.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 /// What git says of the workspace. All absent outside a repository, or before the first commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,11 +30,10 @@ impl Git {
         let format = "%H%x00%ct%x00%D";
         let log = cmd!(shell, "git log -1 --no-show-signature --decorate=full --format={format}");
         let mut git = Self::default();
-        if let Ok(line) = log.quiet().ignore_stderr().read() {
+        if let Ok(line) = asked(log).read() {
             git.read_log(&line);
         }
-        let remote =
-            cmd!(shell, "git config --get remote.origin.url").quiet().ignore_stderr().read();
+        let remote = asked(cmd!(shell, "git config --get remote.origin.url")).read();
         git.source = remote.ok().and_then(|url| web_address(url.trim()));
         git
     }
@@ -72,19 +71,52 @@ pub(super) fn files_called(root: &Utf8Path, name: &str) -> Option<Vec<Utf8PathBu
         shell,
         "git ls-files -z --cached --others --exclude-standard --deduplicate -- {pattern}"
     );
-    let output = list.quiet().ignore_stderr().output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.split_terminator('\0').map(Utf8PathBuf::from).collect())
+    let output = asked(list).output().ok()?;
+    // A file whose path is no UTF-8 cannot be named in any reference to it: leave it out, not everything.
+    let paths = output.stdout.split(|byte| *byte == 0);
+    let files: Vec<Utf8PathBuf> = paths
+        .filter(|path| !path.is_empty())
+        .filter_map(|path| Some(std::str::from_utf8(path).ok()?.into()))
+        .collect();
+    // A repository around the workspace that ignores all of it says nothing about its files.
+    let ignored = || asked(cmd!(shell, "git check-ignore --quiet .")).run().is_ok();
+    if files.is_empty() && ignored() { None } else { Some(files) }
+}
+
+/// The folders below `root` that are repositories of their own, submodules included, and that git does not ignore:
+/// it does not look into them.
+pub(super) fn nested(root: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Some(shell) = shell(root) else { return Vec::new() };
+    let list = |command: Cmd<'_>| {
+        let output = asked(command).output().map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&output).into_owned()
+    };
+    let untracked = list(cmd!(shell, "git ls-files -z --others --exclude-standard"));
+    let tracked = list(cmd!(shell, "git ls-files -z --stage"));
+    let modules = tracked
+        .split_terminator('\0')
+        .filter(|line| line.starts_with("160000 "))
+        .filter_map(|line| line.split_once('\t').map(|(_, path)| path));
+    let folders = untracked.split_terminator('\0').filter_map(|path| path.strip_suffix('/'));
+    folders
+        .chain(modules)
+        .filter(|folder| root.join(folder).join(".git").exists())
+        .map(Utf8PathBuf::from)
+        .collect()
 }
 
 fn shell(root: &Utf8Path) -> Option<Shell> {
     let shell = Shell::new().ok()?;
     shell.change_dir(root);
-    // Another repository's variables (a hook's, for example) must not redirect these questions.
-    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
-        shell.set_var(variable, "");
-    }
     Some(shell)
+}
+
+/// Another repository's variables (a hook's, for example) must not redirect a question. An empty one would: git takes
+/// it for a path.
+fn asked(question: Cmd<'_>) -> Cmd<'_> {
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"]
+        .into_iter()
+        .fold(question.quiet().ignore_stderr(), Cmd::env_remove)
 }
 
 /// `git@host:path.git`, `ssh://git@host/path`, `https://user:token@host/path` → `https://host/path`.

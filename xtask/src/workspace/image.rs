@@ -64,7 +64,10 @@ pub(super) fn read(
                             None => variants.push(own),
                         }
                     }
-                    image.finish();
+                    image.finish_but(&[(
+                        "id",
+                        "the id is the table's name: [image.ID]; remove the key",
+                    )]);
                     let one = Image { id: id.value, place, layer, variants, folder: &folder };
                     targets.extend(one.targets(&image, config));
                 }
@@ -122,7 +125,13 @@ fn read_variants(table: &Table<'_>, folder: &Utf8Path) -> Vec<Variant> {
         let Some(name) = variants.parse::<VariantName>(name) else { continue };
         let default = inner.boolean("default").unwrap_or(false);
         let layer = Layer::read(&inner, folder);
-        inner.finish();
+        inner.finish_but(&[
+            ("id", "the variants of an image share its id; write another image instead"),
+            (
+                "name",
+                "the variants of an image share its name; `tags` and `repositories` may differ",
+            ),
+        ]);
         read.push(Variant { name, default, layer });
     }
     read
@@ -174,12 +183,26 @@ impl Image<'_> {
         let name =
             layer.name.as_ref().map_or_else(|| self.id.to_string(), |name| name.value.clone());
         let name_place = layer.name.as_ref().map_or(&self.place, |name| &name.place);
-        table.check(name_place, repository_of("docker.io/library", &name))?;
+        let of = |prefix: &str| {
+            repository_of(prefix, &name).map_err(|why| why.of("name of an image", &name))
+        };
+        table.check(name_place, of("docker.io/library"))?;
         let mut inherited = Vec::new();
         for registry in &config.registries {
-            inherited.push(table.check(name_place, repository_of(registry, &name))?);
+            inherited.push(table.check(name_place, of(registry))?);
         }
-        let context = layer.context.unwrap_or_else(|| self.folder.to_owned());
+        for (argument, parent) in &layer.parents {
+            if layer.args.contains_key(argument) {
+                table.mistake(
+                    Mistake::new(format!("{argument} stands under both [args] and [parents]"))
+                        .at(parent.place.clone())
+                        .mend("remove one of them: [parents] gives the argument its value"),
+                );
+            }
+        }
+        let context = layer
+            .context
+            .unwrap_or_else(|| Placed { value: self.folder.to_owned(), place: self.place.clone() });
         let dockerfile = layer.dockerfile.unwrap_or_else(|| Placed {
             value: self.folder.join("Dockerfile"),
             place: self.place.clone(),
@@ -196,7 +219,8 @@ impl Image<'_> {
             description: layer.description,
             version: layer.version.or_else(|| config.version.clone()),
             known_version: None,
-            context,
+            context: context.value,
+            context_place: context.place,
             dockerfile,
             stage: layer.stage,
             platforms: layer
@@ -210,7 +234,12 @@ impl Image<'_> {
             cache: layer.cache.or_else(|| config.cache.clone()).unwrap_or_default(),
             secrets: layer.secrets,
             ssh: layer.ssh.unwrap_or(false),
-            contexts: layer.contexts,
+            context_places: (layer.contexts.iter())
+                .map(|(name, source)| (name.clone(), source.place.clone()))
+                .collect(),
+            contexts: (layer.contexts.into_iter())
+                .map(|(name, source)| (name, source.value))
+                .collect(),
             build: layer.build.unwrap_or_default(),
             args: layer.args,
             parents: layer.parents,

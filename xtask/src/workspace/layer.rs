@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::options::{check_argument_name, read_build_options, read_contexts, read_secrets};
 use super::paths::below_root;
 use super::read::{Placed, Table};
 use super::settings::{
@@ -13,14 +14,14 @@ use super::settings::{
 };
 use super::{facts, tests_section};
 use crate::mistake::Mistake;
-use crate::reference::{Platform, Repository};
+use crate::reference::{Platform, Reference, Repository};
 
 #[derive(Clone, Default)]
 pub(super) struct Layer {
     pub(super) name: Option<Placed<String>>,
     pub(super) description: Option<String>,
     pub(super) version: Option<VersionSource>,
-    pub(super) context: Option<Utf8PathBuf>,
+    pub(super) context: Option<Placed<Utf8PathBuf>>,
     pub(super) dockerfile: Option<Placed<Utf8PathBuf>>,
     pub(super) stage: Option<Placed<String>>,
     pub(super) platforms: Option<Vec<Platform>>,
@@ -31,7 +32,7 @@ pub(super) struct Layer {
     pub(super) cache: Option<Cache>,
     pub(super) secrets: BTreeMap<String, SecretSource>,
     pub(super) ssh: Option<bool>,
-    pub(super) contexts: BTreeMap<String, ContextSource>,
+    pub(super) contexts: BTreeMap<String, Placed<ContextSource>>,
     pub(super) build: Option<BuildOptions>,
     pub(super) args: BTreeMap<String, Template>,
     pub(super) parents: BTreeMap<String, Placed<TargetName>>,
@@ -54,7 +55,7 @@ impl Layer {
             name: None,
             description: table.string("description").map(|text| text.value),
             version: read_version(table, folder),
-            context: path("context").map(|path| path.value),
+            context: path("context"),
             dockerfile: path("dockerfile"),
             stage: table.string("target"),
             platforms: read_platforms(table),
@@ -63,13 +64,13 @@ impl Layer {
             tags: read_tags(table),
             labels: read_labels(table),
             cache: read_cache(table),
-            secrets: read_secrets(table),
+            secrets: read_secrets(table, folder),
             ssh: table.boolean("ssh"),
             contexts: read_contexts(table, folder),
             build: read_build_options(table),
             args: read_args(table),
             parents: read_parents(table),
-            external: table.strings("external"),
+            external: read_external(table),
             facts: facts::read(table, folder),
             test: tests_section::read(table, folder),
             pixi: read_pixi(table),
@@ -120,21 +121,22 @@ pub(super) fn read_platforms(table: &Table<'_>) -> Option<Vec<Platform>> {
     for platform in written {
         if platforms.contains(&platform.value) {
             table.mistake(
-                Mistake::new(format!("{} stands here twice", platform.value)).at(platform.place),
+                Mistake::new(format!("{} stands here twice", platform.value))
+                    .at(platform.place)
+                    .mend("remove one of them"),
             );
         } else {
             platforms.push(platform.value);
         }
     }
-    if platforms.is_empty() {
+    if platforms.is_empty() && table.is_empty_list("platforms") {
         table.mistake(
             Mistake::new("`platforms` names no platform")
                 .at(table.place_of("platforms"))
                 .mend("write e.g. [\"linux/amd64\"], or leave the key out"),
         );
-        return None;
     }
-    Some(platforms)
+    (!platforms.is_empty()).then_some(platforms)
 }
 
 /// `key` as one value, or as a table with a value a channel.
@@ -212,147 +214,19 @@ pub(super) fn read_cache(table: &Table<'_>) -> Option<Cache> {
     Some(Cache { registry, max })
 }
 
-fn read_secrets(table: &Table<'_>) -> BTreeMap<String, SecretSource> {
-    let Some(secrets) = table.table("secrets") else { return BTreeMap::new() };
-    let mut read = BTreeMap::new();
-    for id in secrets.names() {
-        check_option_name(&secrets, &id, "secret id");
-        let Some(secret) = secrets.entry(&id.value).and_then(|entry| entry.table()) else {
-            continue;
-        };
-        let (env, file) = (secret.string("env"), secret.string("file"));
-        match (env, file) {
-            (Some(env), None) => {
-                check_environment_name(&secret, &env);
-                read.insert(id.value, SecretSource::Env(env.value));
-            }
-            (None, Some(file)) => {
-                if file.value.contains([',', '"', '\n']) {
-                    secret.mistake(
-                        Mistake::new(
-                            "a secret's file name may not hold `,`, quotes or line breaks",
-                        )
-                        .at(file.place),
-                    );
-                }
-                read.insert(id.value, SecretSource::File(file.value.into()));
-            }
-            _ => secret.mistake(
-                Mistake::new(format!("the secret {:?} needs one source", id.value))
-                    .at(id.place)
-                    .mend("write { env = \"NAME\" } or { file = \"PATH\" }"),
-            ),
-        }
-        secret.finish();
+fn read_external(table: &Table<'_>) -> Option<Vec<Placed<String>>> {
+    let external = table.strings("external")?;
+    for text in &external {
+        table.check(&text.place, text.value.parse::<Reference>());
     }
-    read
-}
-
-/// What becomes part of a `key=value,…` list of buildx, where commas and quotes have a meaning.
-fn check_option_name(table: &Table<'_>, name: &Placed<String>, what: &str) {
-    let good = name.value.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
-    if !good {
-        table.mistake(
-            Mistake::new(format!("{:?} is not a valid {what}", name.value))
-                .at(name.place.clone())
-                .mend("letters, digits, `_`, `.` and `-`, beginning with a letter or digit"),
-        );
-    }
-}
-
-fn check_environment_name(table: &Table<'_>, name: &Placed<String>) {
-    let good = name.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !good {
-        table.mistake(
-            Mistake::new(format!(
-                "{:?} is not a valid name of an environment variable",
-                name.value
-            ))
-            .at(name.place.clone()),
-        );
-    }
-}
-
-fn read_contexts(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, ContextSource> {
-    let Some(contexts) = table.table("contexts") else { return BTreeMap::new() };
-    let mut read = BTreeMap::new();
-    for name in contexts.names() {
-        if name.value == "context" || name.value == "scratch" {
-            contexts.mistake(
-                Mistake::new(format!("BuildKit does not let a context be called {:?}", name.value))
-                    .at(name.place.clone())
-                    .mend("choose another name"),
-            );
-        } else if name.value.is_empty()
-            || name.value.starts_with('-')
-            || name.value.contains(['=', '\n'])
-        {
-            contexts.mistake(
-                Mistake::new(format!("{:?} is not a valid name of a context", name.value))
-                    .at(name.place.clone()),
-            );
-        }
-        let Some(text) = contexts.entry(&name.value).and_then(|entry| entry.string()) else {
-            continue;
-        };
-        let source = if let Some(reference) = text.value.strip_prefix("docker-image://") {
-            contexts.check(&text.place, reference.parse()).map(ContextSource::Image)
-        } else if text.value.contains("://") {
-            contexts.mistake(
-                Mistake::new(format!("{:?} is no context that Dockyard can follow", text.value))
-                    .at(text.place.clone())
-                    .mend("a folder of the workspace, or docker-image://REFERENCE"),
-            );
-            None
-        } else {
-            contexts.check(&text.place, below_root(folder, &text.value)).map(ContextSource::Folder)
-        };
-        read.extend(source.map(|source| (name.value, source)));
-    }
-    read
-}
-
-fn read_build_options(table: &Table<'_>) -> Option<BuildOptions> {
-    let build = table.table("build")?;
-    let network = build.string("network");
-    if let Some(network) = &network
-        && !["default", "none", "host"].contains(&network.value.as_str())
-    {
-        build.mistake(
-            Mistake::new(format!("unknown network {:?}", network.value))
-                .at(network.place.clone())
-                .mend("`default`, `none` or `host`"),
-        );
-    }
-    let values = |key| -> BTreeMap<String, String> {
-        let Some(inner) = build.table(key) else { return BTreeMap::new() };
-        let names = inner.names();
-        names
-            .into_iter()
-            .filter_map(|name| {
-                check_option_name(&inner, &name, "name");
-                let value = inner.entry(&name.value)?.scalar()?;
-                Some((name.value, value.value))
-            })
-            .collect()
-    };
-    let options = BuildOptions {
-        network: network.map(|text| text.value),
-        shm_size: build.string("shm-size").map(|text| text.value),
-        ulimits: values("ulimits"),
-        add_hosts: values("add-hosts"),
-    };
-    build.finish();
-    Some(options)
+    Some(external)
 }
 
 fn read_args(table: &Table<'_>) -> BTreeMap<String, Template> {
     let Some(args) = table.table("args") else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for name in args.names() {
-        check_environment_name(&args, &name);
+        check_argument_name(&args, &name, "a build argument");
         if let Some(value) = args.entry(&name.value).and_then(|entry| entry.scalar()) {
             read.insert(name.value, value);
         }
@@ -364,7 +238,7 @@ fn read_parents(table: &Table<'_>) -> BTreeMap<String, Placed<TargetName>> {
     let Some(parents) = table.table("parents") else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for name in parents.names() {
-        check_environment_name(&parents, &name);
+        check_argument_name(&parents, &name, "a build argument");
         let parent = parents.entry(&name.value).and_then(|entry| entry.string());
         if let Some(parent) = parent.and_then(|text| parents.parse(text)) {
             read.insert(name.value, parent);

@@ -7,18 +7,20 @@
 mod checkout;
 mod config;
 mod facts;
+mod files;
 mod git;
 mod image;
 mod images_lock;
 mod layer;
 mod lookup;
+mod options;
 mod paths;
 mod read;
 mod settings;
 mod tests_section;
 mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::Context as _;
@@ -41,6 +43,7 @@ pub use version::Version;
 
 use crate::mistake::{Mistake, Mistakes, Place};
 use crate::reference::Reference;
+use files::{Texts, image_files, read_text};
 use read::Source;
 
 /// A workspace as its files describe it. Paths are relative to `root`.
@@ -78,33 +81,59 @@ pub fn find_root(start: &Utf8Path) -> anyhow::Result<Utf8PathBuf> {
         .into_error())
 }
 
+/// What could be read of a workspace, and what could not: whoever goes on with the first adds to the mistakes, so that
+/// one run reports those of every stage.
+#[derive(Debug)]
+pub struct Reading {
+    pub workspace: Workspace,
+    pub gaps: Gaps,
+    pub mistakes: Mistakes,
+}
+
+/// What is missing because of mistakes, and must not be taken for absent.
+#[derive(Clone, Debug, Default)]
+pub struct Gaps {
+    pub config: bool,
+    /// There are images that could not be read.
+    pub images: bool,
+    /// Targets whose version or facts could not be read.
+    pub values: BTreeSet<TargetName>,
+}
+
 impl Workspace {
     /// Reads everything below `root`.
     ///
     /// # Errors
-    /// [`Mistakes`]: every independent mistake of the whole workspace. Other errors are the machine's.
-    pub fn load(root: &Utf8Path) -> anyhow::Result<Self> {
-        let root = root
-            .canonicalize_utf8()
-            .with_context(|| format!("failed to open the workspace {root}"))?;
+    /// [`Mistakes`] when there is no workspace. Other errors are the machine's.
+    pub fn load(root: &Utf8Path) -> anyhow::Result<Reading> {
+        let root = root.canonicalize_utf8().map_err(|_| {
+            Mistake::new(format!("there is no folder {root}"))
+                .mend("name the workspace's root folder with --root")
+                .into_error()
+        })?;
         let git_root = root.clone();
         let git = std::thread::spawn(move || Git::read(&git_root));
         let files = image_files(&root)?;
 
         let mut mistakes = Mistakes::default();
-        let config = read_config(&root)?;
-        let config = mistakes.take(config).unwrap_or_default();
+        let mut gaps = Gaps::default();
+        let config = mistakes.take(read_config(&root)?);
+        gaps.config = config.is_none();
+        let config = config.unwrap_or_default();
         let fallback = root.file_name().unwrap_or("image");
         let mut targets = Vec::new();
         for file in files {
             match read_text(&root, &file) {
                 Ok(text) => {
                     let source = Source { file, text };
-                    targets.extend(
-                        mistakes.take(image::read(&source, &config, fallback)).unwrap_or_default(),
-                    );
+                    let read = mistakes.take(image::read(&source, &config, fallback));
+                    gaps.images |= read.is_none();
+                    targets.extend(read.unwrap_or_default());
                 }
-                Err(why) => mistakes.push(Mistake::new(why).at(Place::new(file, 1, 1))),
+                Err(unreadable) => {
+                    gaps.images = true;
+                    mistakes.push(unreadable.at(Place::new(file, 1, 1), None));
+                }
             }
         }
         targets.sort_by(|a, b| (&a.id, &a.variant, &a.place).cmp(&(&b.id, &b.variant, &b.place)));
@@ -115,9 +144,8 @@ impl Workspace {
         let mut workspace = Self { root, config, targets, git, dockerfiles: BTreeMap::new(), lock };
         workspace.read_dockerfiles(&mut mistakes);
         workspace.check_folders(&mut mistakes);
-        workspace.read_values(&mut mistakes);
-        mistakes.none()?;
-        Ok(workspace)
+        workspace.read_values(&mut mistakes, &mut gaps.values);
+        Ok(Reading { workspace, gaps, mistakes })
     }
 
     /// The `ONBUILD` triggers of the bases of which they are known.
@@ -138,11 +166,14 @@ impl Workspace {
                 Ok(text) => {
                     self.dockerfiles.insert(file.clone(), text);
                 }
-                Err(why) => mistakes.push(
-                    Mistake::new(format!("the Dockerfile of {}: {why}", target.id))
-                        .at(place.clone())
-                        .mend("create it, or name another with `dockerfile = \"PATH\"`"),
-                ),
+                Err(mut unreadable) => {
+                    if unreadable.place.is_none() {
+                        unreadable.why =
+                            format!("the Dockerfile of {}: {}", target.id, unreadable.why);
+                    }
+                    let mend = "create it, or name another with `dockerfile = \"PATH\"`";
+                    mistakes.push(unreadable.at(place.clone(), Some(mend)));
+                }
             }
         }
     }
@@ -151,16 +182,21 @@ impl Workspace {
     fn check_folders(&self, mistakes: &mut Mistakes) {
         let mut seen: BTreeMap<&Utf8Path, Option<String>> = BTreeMap::new();
         for target in &self.targets {
-            let named = target.contexts.values().filter_map(|source| match source {
-                ContextSource::Folder(folder) => Some(folder.as_path()),
+            let named = target.contexts.iter().filter_map(|(name, source)| match source {
+                ContextSource::Folder(folder) => {
+                    let place = target.context_places.get(name).unwrap_or(&target.place);
+                    Some((format!("the context {name:?}"), folder.as_path(), place))
+                }
                 ContextSource::Image(_) => None,
             });
-            for folder in named.chain([target.context.as_path()]) {
+            let main = ("the context".to_owned(), target.context.as_path(), &target.context_place);
+            for (what, folder, place) in named.chain([main]) {
                 let wrong = seen.entry(folder).or_insert_with(|| self.wrong_folder(folder));
                 if let Some(why) = wrong {
                     mistakes.push(
-                        Mistake::new(format!("the context of {}: {why}", target.id))
-                            .at(target.place.clone()),
+                        Mistake::new(format!("{what} of {}: {why}", target.id))
+                            .at(place.clone())
+                            .mend("name a folder of the workspace: relative to this file's, or from the root with a leading `/`"),
                     );
                 }
             }
@@ -170,6 +206,9 @@ impl Workspace {
     fn wrong_folder(&self, folder: &Utf8Path) -> Option<String> {
         let shown = shown(folder);
         match self.root.join(folder).canonicalize_utf8() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Some(format!("there is no folder {shown}"))
+            }
             Err(error) => Some(format!("the folder {shown} cannot be opened: {error}")),
             Ok(path) if !path.is_dir() => Some(format!("{shown} is not a folder")),
             Ok(path) if !path.starts_with(&self.root) => {
@@ -180,9 +219,10 @@ impl Workspace {
     }
 
     /// Versions and facts that files hold.
-    fn read_values(&mut self, mistakes: &mut Mistakes) {
+    fn read_values(&mut self, mistakes: &mut Mistakes, wrong: &mut BTreeSet<TargetName>) {
         let mut texts = Texts { root: &self.root, read: BTreeMap::new() };
         for target in &mut self.targets {
+            let before = mistakes.len();
             match &target.version {
                 None => {}
                 Some(VersionSource::GitTag { pattern, .. }) => {
@@ -229,6 +269,9 @@ impl Workspace {
                 });
                 target.known_facts.extend(mistakes.take(value).map(|value| (name.clone(), value)));
             }
+            if mistakes.len() > before {
+                wrong.insert(target.target_name());
+            }
         }
     }
 }
@@ -242,22 +285,34 @@ fn version_of_tags(pattern: &str, tags: &[String]) -> Option<Version> {
     versions.max_by_key(Version::sort_key)
 }
 
-/// Files read once each.
-struct Texts<'a> {
-    root: &'a Utf8Path,
-    read: BTreeMap<Utf8PathBuf, Result<String, String>>,
-}
-
-impl Texts<'_> {
-    fn get(&mut self, file: &Utf8Path) -> Result<&str, String> {
-        let entry = self.read.entry(file.to_owned()).or_insert_with(|| read_text(self.root, file));
-        entry.as_deref().map_err(|why| format!("{file}: {why}"))
+/// The targets that these `image.toml`s describe under the configuration `config`, for tests of pure modules.
+#[cfg(test)]
+pub(crate) fn targets_of(config: &str, files: &[(String, String)]) -> Vec<Target> {
+    let text = format!("[workspace.metadata.dockyard]\n{config}\n");
+    let config = config::read(&Source { file: "Cargo.toml".into(), text }).unwrap().unwrap();
+    let read = |(file, text): &(String, String)| {
+        let source = Source { file: file.into(), text: text.clone() };
+        image::read(&source, &config, "root").unwrap()
+    };
+    let mut targets: Vec<Target> = files.iter().flat_map(read).collect();
+    for target in &mut targets {
+        if let Some(VersionSource::Literal(text)) = &target.version {
+            target.known_version = text.value.parse().ok();
+        }
     }
+    targets
 }
 
 fn read_config(root: &Utf8Path) -> anyhow::Result<Result<Config, Mistakes>> {
     let file = root.join("Cargo.toml");
-    let text = fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Mistake::new(format!("there is no {file}"))
+                .mend("name the workspace's root folder with --root")
+                .into_error());
+        }
+        read => read.with_context(|| format!("failed to read {file}"))?,
+    };
     let source = Source { file: "Cargo.toml".into(), text };
     Ok(match config::read(&source) {
         Ok(Some(config)) => Ok(config),
@@ -267,60 +322,6 @@ fn read_config(root: &Utf8Path) -> anyhow::Result<Result<Config, Mistakes>> {
             .into()),
         Err(mistakes) => Err(mistakes),
     })
-}
-
-/// The text of a file below `root`, or a sentence why there is none.
-fn read_text(root: &Utf8Path, file: &Utf8Path) -> Result<String, String> {
-    let path = root.join(file);
-    let canonical = path.canonicalize_utf8().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no file {}", shown(file)),
-        _ => format!("{} cannot be opened: {error}", shown(file)),
-    })?;
-    if !canonical.starts_with(root) {
-        return Err(format!("{} leads out of the workspace, to {canonical}", shown(file)));
-    }
-    let bytes =
-        fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", shown(file)))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = String::from_utf8_lossy(&error.as_bytes()[..valid]).split('\n').count();
-        format!("{} is not UTF-8 (line {line})", shown(file))
-    })
-}
-
-/// Every `image.toml` that git does not ignore; outside git, every one below `root`.
-fn image_files(root: &Utf8Path) -> anyhow::Result<Vec<Utf8PathBuf>> {
-    let mut files = match git::files_called(root, "image.toml") {
-        Some(files) => files.into_iter().filter(|file| root.join(file).is_file()).collect(),
-        None => {
-            let mut found = Vec::new();
-            walk(root, Utf8Path::new(""), &mut found)?;
-            found
-        }
-    };
-    files.sort();
-    files.dedup();
-    Ok(files)
-}
-
-fn walk(root: &Utf8Path, folder: &Utf8Path, found: &mut Vec<Utf8PathBuf>) -> anyhow::Result<()> {
-    let path = root.join(folder);
-    for entry in path.read_dir_utf8().with_context(|| format!("failed to list {path}"))? {
-        let entry = entry.with_context(|| format!("failed to list {path}"))?;
-        let kind =
-            entry.file_type().with_context(|| format!("failed to look at {}", entry.path()))?;
-        let name = entry.file_name();
-        if kind.is_dir() {
-            // Cargo marks its target folders so that tools pass over them.
-            let skip = name == ".git" || entry.path().join("CACHEDIR.TAG").is_file();
-            if !skip {
-                walk(root, &folder.join(name), found)?;
-            }
-        } else if kind.is_file() && name == "image.toml" {
-            found.push(folder.join(name));
-        }
-    }
-    Ok(())
 }
 
 /// Two images of one id.

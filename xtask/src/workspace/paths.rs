@@ -7,6 +7,10 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 /// # Errors
 /// A sentence, when the path leaves the workspace.
 pub(super) fn below_root(folder: &Utf8Path, text: &str) -> Result<Utf8PathBuf, String> {
+    if let Some(c) = text.chars().find(|c| *c == '\\' || c.is_control()) {
+        let instead = if c == '\\' { "; write `/` between folders" } else { "" };
+        return Err(format!("the path {text:?} holds {c:?}{instead}"));
+    }
     let written = match text.strip_prefix('/') {
         Some(rest) => Utf8PathBuf::from(rest.trim_start_matches('/')),
         None => folder.join(text),
@@ -50,6 +54,8 @@ mod tests {
             ("services/x", "../../..", Err(())),
             ("", "..", Err(())),
             ("", "/../x", Err(())),
+            ("a", "..\\b", Err(())),
+            ("a", "b\nc", Err(())),
         ];
         for (folder, text, expected) in table {
             let got = below_root(Utf8Path::new(folder), text);

@@ -134,7 +134,13 @@ impl<'a> Table<'a> {
 
     fn string_of(&self, key: &str, value: Value<'_>) -> Option<Placed<String>> {
         let Some(text) = value.get_ref().as_str() else {
-            self.wrong_type(key, value, "a text in quotes");
+            let written = value.get_ref();
+            let scalar = !written.is_table() && !written.is_array();
+            let wanted = match self.source.text.get(value.span()) {
+                Some(written) if scalar => format!("it in quotes: \"{written}\""),
+                _ => "a text in quotes".to_owned(),
+            };
+            self.wrong_type(key, value, &wanted);
             return None;
         };
         let place = self.source.place(value.span().start);
@@ -209,6 +215,12 @@ impl<'a> Table<'a> {
         Some(texts.into_iter().filter_map(|text| self.parse(text)).collect())
     }
 
+    /// Whether `key` holds a list without items.
+    pub(crate) fn is_empty_list(&self, key: &'static str) -> bool {
+        self.get(key)
+            .is_some_and(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
+    }
+
     /// Whether `key` holds a table.
     pub(crate) fn is_table(&self, key: &'static str) -> bool {
         self.get(key).is_some_and(|value| value.get_ref().is_table())
@@ -224,7 +236,8 @@ impl<'a> Table<'a> {
 
     fn table_of(&self, key: &str, value: Value<'a>) -> Option<Table<'a>> {
         let Some(table) = value.get_ref().as_table() else {
-            self.wrong_type(key, value, "a table");
+            let name = self.name_of(key);
+            self.wrong_type(key, value, &format!("a table: the line [{name}], its keys below it"));
             return None;
         };
         Some(Table {
@@ -281,13 +294,20 @@ impl<'a> Table<'a> {
 
     /// Reports the keys that nobody asked for. The last thing to do with a table.
     pub(crate) fn finish(&self) {
+        self.finish_but(&[]);
+    }
+
+    /// As [`Table::finish`], with a mend of its own for some keys that stand here by mistake.
+    pub(crate) fn finish_but(&self, mends: &[(&str, &str)]) {
         let known = self.known.borrow();
         for name in self.names() {
             if known.contains(&name.value.as_str()) {
                 continue;
             }
             let mut mistake = Mistake::new(format!("unknown key `{}`", self.name_of(&name.value)));
+            let own = mends.iter().find(|(key, _)| *key == name.value).map(|(_, mend)| *mend);
             mistake = match nearest(&name.value, known.iter().copied()) {
+                _ if own.is_some() => mistake.mend(own.unwrap_or_default()),
                 Some(near) => mistake.mend(format!("did you mean `{near}`?")),
                 None => mistake.mend(format!("known here: {}", sorted(&known).join(", "))),
             };

@@ -146,6 +146,7 @@ pub struct Cache {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     Env(String),
+    /// Relative to the workspace root.
     File(Utf8PathBuf),
 }
 
@@ -250,6 +251,7 @@ pub struct Target {
     /// The version, where its source has one: a git tag may be missing.
     pub known_version: Option<super::Version>,
     pub context: Utf8PathBuf,
+    pub context_place: Place,
     pub dockerfile: Placed<Utf8PathBuf>,
     pub stage: Option<Placed<String>>,
     pub platforms: Vec<Platform>,
@@ -261,6 +263,8 @@ pub struct Target {
     pub secrets: BTreeMap<String, SecretSource>,
     pub ssh: bool,
     pub contexts: BTreeMap<String, ContextSource>,
+    /// Where each of them is written.
+    pub context_places: BTreeMap<String, Place>,
     pub build: BuildOptions,
     pub args: BTreeMap<String, Template>,
     pub parents: BTreeMap<String, Placed<TargetName>>,

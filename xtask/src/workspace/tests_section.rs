@@ -49,6 +49,9 @@ fn read_run(test: &Table<'_>, item: &Entry<'_, '_>) -> Option<TestRun> {
         let env = inner.string_map("env").unwrap_or_default();
         run.env = env.into_iter().map(|(name, value)| (name, value.value)).collect();
         inner.finish();
+        if run.cmd.is_empty() && inner.has("cmd") && !inner.is_empty_list("cmd") {
+            return None;
+        }
     }
     if run.cmd.is_empty() {
         test.mistake(

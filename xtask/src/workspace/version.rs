@@ -50,10 +50,18 @@ impl FromStr for Version {
         let mut numbers = Vec::new();
         for part in release.split('.') {
             if part.len() > 1 && part.starts_with('0') {
-                let short = part.trim_start_matches('0');
-                let short = if short.is_empty() { "0" } else { short };
+                let short = |part: &str| {
+                    let short = part.trim_start_matches('0');
+                    if short.is_empty() && !part.is_empty() {
+                        "0".to_owned()
+                    } else {
+                        short.to_owned()
+                    }
+                };
+                let whole: Vec<String> = release.split('.').map(short).collect();
                 return Err(format!(
-                    "the version {text:?} has the zero-padded number {part:?}, which versions do not have; write {short:?}"
+                    "the version {text:?} has the zero-padded number {part:?}, which versions do not have; write {:?}",
+                    whole.join(".") + rest
                 ));
             }
             let number = part.parse().map_err(|_| {

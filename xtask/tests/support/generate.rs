@@ -17,91 +17,7 @@ pub(crate) struct Case {
     pub(crate) text: String,
     pub(crate) args: Vec<(String, String)>,
     pub(crate) target: Option<String>,
-}
-
-/// Lines of `.dockerignore`, for the names that `tests/buildkit_reader.rs` gives files.
-pub(crate) fn ignore(seed: u64) -> String {
-    let mut random = Random::new(seed + 7);
-    let mut text = String::new();
-    for _ in 0..1 + random.below(5) {
-        text.push_str(random.of(&["", "", "", "!", "!", "/", "! ", " ", "./", "!/"]));
-        for part in 0..1 + random.below(3) {
-            if part > 0 {
-                text.push('/');
-            }
-            for _ in 0..1 + random.below(2) {
-                text.push_str(random.of(&[
-                    "a", "b", "ab", "a", "b", "*", "?", "**", "[ab]", "[^a]", "\\a", "a.b", ".",
-                    "..", "[a-c]", "é", "x^", "[[]x]", "\\[x\\]", "*", "+", "[x", "a", "b c",
-                    "\\w", "^", "[!a]", "[*]",
-                ]));
-            }
-        }
-        text.push_str(random.of(&["\n", "\n", "/\n", " \n", "\r\n", "\n#a\n\n", "/**\n", "/*\n"]));
-    }
-    text
-}
-
-/// A text with variables in it, for the key of a label.
-pub(crate) fn expression(seed: u64) -> String {
-    let mut random = Random::new(seed + 99);
-    let mut text = String::new();
-    for _ in 0..1 + random.below(4) {
-        text.push_str(random.of(&[
-            "a",
-            "$X",
-            "${X}",
-            "${U:-${X}}",
-            "'q$X'",
-            "\"d$X\"",
-            "\\$X",
-            "\\\\",
-            "${P#*/}",
-            "${P##*/}",
-            "${P%/*}",
-            "${P%%.*}",
-            "${P%%?}",
-            "${P//a/b}",
-            "${P/\\//-}",
-            "${P//\\//$X}",
-            "${E:-d}",
-            "${E-d}",
-            "${E:+d}",
-            "${E+d}",
-            "${X+${P}}",
-            "\"${U:-'x'}\"",
-            "${U:-\"y\"}",
-            "$1",
-            "$$",
-            "$-",
-            "$X$P",
-            "${X#?}",
-            "${X%c*}",
-            "${P//[/x}",
-            "${X/b/\"z\"}",
-            "${P/*b/}",
-            "${P//?/.}",
-            "${X//\\\\/y}",
-            "é",
-            "${X:?e}",
-            "\"a\\\"b\"",
-            "\"a\\c\"",
-            "${E:-\\}}",
-            "${P#a?b}",
-            "${P%.[g]z}",
-            "${X//b/$0}",
-            "${X//b/\\$0}",
-            "${X//}",
-            "${U?x}",
-            "$\\X",
-            "'",
-            "${P#\\*}",
-            "${P/./\\/}",
-            "<<E",
-            "${X//b/'$0$0'}",
-        ]));
-    }
-    text
+    pub(crate) contexts: Vec<String>,
 }
 
 const STAGES: &[&str] = &["s0", "s1", "S1", "s2", "build-x", "s3", "Final"];
@@ -114,14 +30,15 @@ pub(crate) fn case(seed: u64) -> Case {
         stage: 0,
         names: Vec::new(),
     };
-    if make.random.once_in(8) {
+    let top = make.random.below(8);
+    if top == 0 {
         make.text.push_str(make.random.of(&[
             "# escape=`\n",
             "#ESCAPE = `\n# check=skip=all\n",
             " # escape=`\n",
         ]));
         make.escape = '`';
-    } else if make.random.once_in(8) {
+    } else if top == 1 {
         let line = make.random.of(&[
             "\n# escape=`\n",
             "# x\n# escape=`\n",
@@ -136,21 +53,21 @@ pub(crate) fn case(seed: u64) -> Case {
         make.stage(stage);
     }
     make.stage = stages;
-    let target = make.random.once_in(3).then(|| make.earlier().to_owned());
+    let target = (make.random.below(3) == 0).then(|| make.earlier().to_owned());
     let mut args = Vec::new();
     for (name, value) in [("A", "dyr0"), ("B", "v2"), ("C", "1"), ("E", "")] {
-        if make.random.once_in(2) {
+        if make.random.below(2) == 0 {
             args.push((name.to_owned(), value.to_owned()));
         }
     }
     let mut text = make.text;
-    if make.random.once_in(10) {
+    if make.random.below(10) == 0 {
         text = text.replace('\n', "\r\n");
     }
-    if make.random.once_in(12) {
+    if make.random.below(12) == 0 {
         text.insert(0, '\u{feff}');
     }
-    Case { name: format!("generated {seed}"), text, args, target }
+    Case { name: format!("generated {seed}"), text, args, target, contexts: Vec::new() }
 }
 
 struct Make {
@@ -165,7 +82,7 @@ struct Make {
 impl Make {
     /// Mostly a stage that is there.
     fn earlier(&mut self) -> &'static str {
-        if self.names.is_empty() || self.random.once_in(12) {
+        if self.names.is_empty() || self.random.below(12) == 0 {
             return self.random.of(STAGES);
         }
         let names = self.names.clone();
@@ -173,17 +90,29 @@ impl Make {
     }
 
     fn line(&mut self, line: &str) {
-        if self.random.once_in(12) {
+        if self.random.below(12) == 0 {
             self.text.push_str(self.random.of(&["# FROM nothing\n", "\n", "   \n", "  # x\n"]));
         }
-        let broken = line.rfind(' ').filter(|_| self.random.once_in(5) && !line.contains("<<"));
+        let broken = line.rfind(' ').filter(|_| self.random.below(5) == 0 && !line.contains("<<"));
         if let Some(at) = broken {
             let between = self.random.of(&["", "", "# comment \\\n", "\n", "   # comment\n\n"]);
             let blank = self.random.of(&["", " ", "\t "]);
             let indent = self.random.of(&["", "  "]);
             let (head, tail) = (&line[..at], &line[at..]);
-            self.text
-                .push_str(&format!("{head} {}{blank}\n{between}{indent}{tail}\n", self.escape));
+            let escape = self.escape;
+            for part in [
+                head,
+                " ",
+                escape.encode_utf8(&mut [0; 4]),
+                blank,
+                "\n",
+                between,
+                indent,
+                tail,
+                "\n",
+            ] {
+                self.text.push_str(part);
+            }
         } else {
             self.text.push_str(line);
             self.text.push('\n');
@@ -221,7 +150,7 @@ impl Make {
     fn stage(&mut self, index: usize) {
         self.stage = index;
         let mut from = (*self.random.of(&["FROM", "FROM", "from", "From"])).to_owned();
-        if self.random.once_in(4) {
+        if self.random.below(4) == 0 {
             from.push_str(self.random.of(&[
                 " --platform=$BUILDPLATFORM",
                 " --platform=linux/arm64",
@@ -237,14 +166,14 @@ impl Make {
         let base = match self.random.below(8) {
             0..=2 => self.random.of(POOL),
             3 | 4 if index > 0 => {
-                &if self.random.once_in(20) {
+                &if self.random.below(20) == 0 {
                     self.earlier().to_owned()
                 } else {
                     self.earlier().to_lowercase()
                 }
             }
             5 => "scratch",
-            6 if self.random.once_in(6) => {
+            6 if self.random.below(6) == 0 => {
                 self.random.of(&["$U", "${A:?no}", "${U:?no}", "Dyr0", "dyr0:", "dyr{0", "${A"])
             }
             _ => self.random.of(&[
@@ -273,11 +202,11 @@ impl Make {
         };
         from.push_str(base);
         let mut name = None;
-        if !self.random.once_in(4) {
+        if self.random.below(4) != 0 {
             from.push_str(self.random.of(&[" AS ", " as ", " As  "]));
             let chosen = self.random.of(STAGES);
             name = Some(chosen);
-            from.push_str(if self.random.once_in(60) {
+            from.push_str(if self.random.below(60) == 0 {
                 self.random.of(&["1x", "s$A", "s-", "ä", "x y"])
             } else {
                 chosen
@@ -295,7 +224,7 @@ impl Make {
             0..=3 => self.earlier().to_owned(),
             4 | 5 if self.stage > 0 => self.random.below(self.stage).to_string(),
             6..=8 => (*self.random.of(POOL)).to_owned(),
-            _ if !self.random.once_in(8) => {
+            _ if self.random.below(8) != 0 => {
                 (*self.random.of(&["scratch", "context", "S0", "dyr0:1"])).to_owned()
             }
             _ => (*self
@@ -305,6 +234,7 @@ impl Make {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of instructions")]
     fn instruction(&mut self) {
         let source = self.source();
         let mut line = match self.random.below(14) {
@@ -391,7 +321,7 @@ impl Make {
             ]))
             .to_owned(),
         };
-        if self.random.once_in(40) {
+        if self.random.below(40) == 0 {
             line = (*self.random.of(&[
                 "ENV A",
                 "LABEL",

@@ -1,21 +1,12 @@
 //! What the tests of the real engine share.
 
-use std::process::{Command, Stdio};
+mod engines;
+
+use std::process::Stdio;
 
 /// Whether there is an engine with a buildx that knows `--call`; says so where there is none.
 pub(crate) fn engine_or_skip() -> bool {
-    let works = Command::new("docker")
-        .args(["buildx", "build", "--call=targets", "-"])
-        .stdin(Stdio::null())
-        .output()
-        .is_ok_and(|output| {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            !said.contains("unknown flag") && !said.contains("Cannot connect")
-        });
-    if !works {
-        eprintln!("not run: no Docker engine with `docker buildx build --call`");
-    }
-    works
+    engines::newest().is_some()
 }
 
 /// What a command said.
@@ -25,10 +16,19 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
-/// Runs `docker` with `input`.
+impl Said {
+    /// The lines in which BuildKit says what is wrong.
+    pub(crate) fn error(&self) -> String {
+        self.stderr.lines().filter(|line| line.starts_with("ERROR")).collect()
+    }
+}
+
+/// Runs `docker` of the newest engine with `input`.
 pub(crate) fn docker(args: &[&str], input: &str) -> Said {
     use std::io::Write;
-    let mut child = Command::new("docker")
+    let mut child = engines::newest()
+        .expect("there is an engine")
+        .command("docker")
         .args(args)
         .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
         .stdin(Stdio::piped())
@@ -62,11 +62,6 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from((self.0 >> 11) % bound as u64).expect("below the bound")
-    }
-
-    /// True once in `n` times.
-    pub(crate) fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
     }
 
     pub(crate) fn of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::Dockerfile;
+use super::super::{Command, Dockerfile};
 use super::nodes::Graph;
 use super::{Base, ImageUse, ReachedStage, Request};
 use crate::reference::{Platform, Reference};
@@ -84,7 +84,10 @@ pub(super) fn stages(
         let platform = platform.unwrap_or_else(|| request.platform.clone());
         platforms.insert(index, platform.clone());
         let name = node.name.map(str::to_owned);
-        stages.push(ReachedStage { index, name, platform, base, line: node.line });
+        let runs = !node.is_replaced
+            && (node.steps.iter())
+                .any(|step| matches!(step.instruction.command, Command::Run { .. }));
+        stages.push(ReachedStage { index, name, platform, base, runs, line: node.line });
     }
     stages
 }

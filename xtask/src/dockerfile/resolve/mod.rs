@@ -70,6 +70,8 @@ pub struct ReachedStage {
     /// What the stage is built for: of its base where that is a stage, the target's where it is scratch.
     pub platform: Platform,
     pub base: Base,
+    /// Whether a program of its base runs in it.
+    pub runs: bool,
     pub line: u32,
 }
 

@@ -75,6 +75,8 @@ pub(super) fn build<'a>(
     builder.refuse_circles();
     std::mem::take(&mut builder.mistakes).none()?;
     let reached = builder.reach(target, triggers);
+    // BuildKit lets a stage take files from itself by way of a trigger; `--call=outline` of such a file ends the engine.
+    builder.refuse_circles();
     builder.refuse_references();
     builder.refuse_missing(&reached, &declared);
     builder.mistakes.none()?;

@@ -54,8 +54,8 @@ fn reads(resolved: &Resolved) -> String {
         let context = read.context.as_deref().map(|name| format!("{name}:")).unwrap_or_default();
         let what = match &read.reading {
             Reading::Paths { sources, excludes, parents } => {
-                let excludes: String =
-                    excludes.iter().map(|pattern| format!(" -{pattern}")).collect();
+                let excludes = excludes.join(" -");
+                let excludes = if excludes.is_empty() { excludes } else { format!(" -{excludes}") };
                 format!("{}{excludes}{}", sources.join(" "), if *parents { " parents" } else { "" })
             }
             Reading::Whole { .. } => "WHOLE".to_owned(),
@@ -228,6 +228,11 @@ fn mistakes_say_where_and_how() {
             "FROM a AS x\nCOPY --from=x / /",
             "",
             "D:1:1: stages copy from each other in a circle: x → x",
+        ),
+        (
+            "FROM a AS x\nONBUILD RUN --mount=from=y,target=/y z\nFROM x AS y",
+            "",
+            "D:3:1: stages copy from each other in a circle: y → y",
         ),
         ("FROM A", "", "D:1:6: \"A\" is not a valid reference"),
         ("FROM a\n  RUNN x", "", "D:2:3: \"RUNN\" is no instruction\n  mend: did you mean RUN?"),

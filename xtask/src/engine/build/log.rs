@@ -69,7 +69,7 @@ impl Words {
             // A step that is run again is no news.
             Event::Started(step) if self.ends.contains_key(&step.number) => {}
             Event::Started(step) => {
-                line(self, step.number, &format!("#{} {}", step.number, step.title()))
+                line(self, step.number, &format!("#{} {}", step.number, step.title()));
             }
             Event::Finished { step, cached, error, seconds } => {
                 let end = match error {

@@ -47,7 +47,7 @@ impl Tally {
                 }
             }
             Event::Log { step, text, .. } => {
-                push(self.tails.entry(step.number).or_default(), text, LAST_LINES)
+                push(self.tails.entry(step.number).or_default(), text, LAST_LINES);
             }
             Event::Warning(warning) => {
                 self.warnings.insert(warning);
@@ -59,7 +59,7 @@ impl Tally {
 
     pub(super) fn into_failure(
         mut self,
-        status: Result<ExitStatus, Stopped>,
+        status: &Result<ExitStatus, Stopped>,
         time: Duration,
         log: Utf8PathBuf,
     ) -> BuildFailure {
@@ -79,13 +79,21 @@ impl Tally {
             Err(Stopped::Interrupted | Stopped::TimedOut(_)) => Cause::Interrupted,
             Err(Stopped::Lost(_)) => Cause::Killed,
             _ if disk_is_full => Cause::DiskFull,
-            Ok(status) if was_killed(status) && summary.is_empty() => Cause::Killed,
+            Ok(status) if was_killed(*status, &summary) => Cause::Killed,
             Ok(_) if self.failed.as_ref().is_some_and(|(step, _)| step.makes_layer()) => {
                 Cause::Step
             }
             Ok(_) => Cause::Refused,
         };
-        let summary = if summary.is_empty() { step_error.to_owned() } else { summary };
+        // The CLI does not begin every error with `ERROR: `.
+        let summary = match (summary, step_error) {
+            (summary, "") if summary.is_empty() => last_lines.join(
+                "
+",
+            ),
+            (summary, error) if summary.is_empty() => error.to_owned(),
+            (summary, _) => summary,
+        };
         let step = self.failed.map(|(step, _)| step.title());
         BuildFailure { cause, time, step, last_lines, summary, excerpt: excerpt(&text), log }
     }
@@ -103,9 +111,9 @@ fn is_full(text: &str) -> bool {
     text.contains("no space left on device") || text.contains("disk quota exceeded")
 }
 
-/// By a signal; the CLI passes on that its plug-in was, as shells do.
-fn was_killed(status: ExitStatus) -> bool {
-    status.code().is_none_or(|code| matches!(code, 137 | 143))
+/// By a signal, whatever its plug-in still had to say; or the plug-in was, and the CLI passes that on as shells do.
+fn was_killed(status: ExitStatus, summary: &str) -> bool {
+    status.code().is_none_or(|code| matches!(code, 137 | 143) && summary.is_empty())
 }
 
 #[cfg(all(test, unix))]
@@ -132,7 +140,7 @@ mod tests {
         for event in events {
             tally.take(event);
         }
-        tally.into_failure(Ok(ExitStatus::from_raw(status)), Duration::ZERO, Utf8PathBuf::new())
+        tally.into_failure(&Ok(ExitStatus::from_raw(status)), Duration::ZERO, Utf8PathBuf::new())
     }
 
     #[test]
@@ -180,6 +188,7 @@ mod tests {
                 Cause::DiskFull,
             ),
             (vec![], 9, Cause::Killed),
+            (vec![text("ERROR: failed to solve: Canceled: context canceled")], 9, Cause::Killed),
             (vec![], 137 << 8, Cause::Killed),
             (
                 vec![finished(&run, false, Some("exit code: 137")), text("ERROR: x")],

@@ -9,8 +9,6 @@ use super::super::Invocation;
 use super::super::environment::Environment;
 use super::programs_path;
 
-/// The Debian whose packages serve where the distribution's own are too old.
-pub(super) const NEWER_DEBIAN: &str = "trixie";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// apt with lists and caches of its own, so that the machine's are left alone.
@@ -44,11 +42,12 @@ impl Archive {
         Ok(Self { folder, options: options.into(), environment: environment.clone() })
     }
 
-    /// Debian's archive, checked against Debian's keys and nothing of the machine's configuration.
+    /// One suite of Debian's archive, checked against Debian's keys and nothing of the machine's configuration.
     pub(in super::super) fn of_debian(
         folder: &Utf8Path,
         environment: &Environment,
         mirror: &str,
+        suite: &str,
     ) -> anyhow::Result<Self> {
         let mut archive = Self::of_machine(folder, environment)?;
         if !Utf8Path::new(KEYRING).exists() {
@@ -60,14 +59,13 @@ impl Archive {
         } else {
             archive.folder.join("keyring").join(KEYRING.trim_start_matches('/'))
         };
-        archive =
-            Self { folder: folder.join(NEWER_DEBIAN), ..Self::of_machine(folder, environment)? };
+        archive = Self { folder: folder.join(suite), ..Self::of_machine(folder, environment)? };
         let lists = archive.folder.join("lists");
         let sources = archive.folder.join("sources.list");
         for made in [lists.join("partial"), archive.folder.join("packages")] {
             fs::create_dir_all(&made).with_context(|| format!("failed to make {made}"))?;
         }
-        fs::write(&sources, format!("deb [signed-by={keyring}] {mirror} {NEWER_DEBIAN} main\n"))
+        fs::write(&sources, format!("deb [signed-by={keyring}] {mirror} {suite} main\n"))
             .with_context(|| format!("failed to write {sources}"))?;
         archive.options.extend([
             format!("Dir::State::Lists={lists}"),

@@ -25,7 +25,7 @@ pub(super) fn configure(
     network: &Network,
 ) -> anyhow::Result<()> {
     let mut config = json!({
-        "features": { "containerd-snapshotter": true },
+        "features": { "containerd-snapshotter": !options.classic_store },
         "data-root": state.folder().join("data"),
         "exec-root": state.folder().join("exec"),
         "pidfile": state.pid_file(),
@@ -46,7 +46,7 @@ pub(super) fn configure(
     }
     // Overlays cannot lie on an overlay, which is what a container's own file system is.
     if is_overlay(state.folder()) {
-        config["storage-driver"] = json!("native");
+        config["storage-driver"] = json!(if options.classic_store { "vfs" } else { "native" });
     }
     write(&state.folder().join("daemon.json"), &serde_json::to_string_pretty(&config)?)?;
 
@@ -64,6 +64,20 @@ pub(super) fn configure(
         }
         None => Ok(()),
     }
+}
+
+/// Whether the engine that runs is the one that is asked for, as far as `options` insist.
+pub(super) fn check_running(state: &State, options: &Options) -> anyhow::Result<()> {
+    let suite = super::packages::suite_of(state);
+    let config = fs::read(state.folder().join("daemon.json")).unwrap_or_default();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap_or_default();
+    let classic = config["features"]["containerd-snapshotter"] == false;
+    let other = match &options.suite {
+        Some(wanted) if suite.as_deref() != Some(wanted.as_str()) => "from another suite",
+        _ if options.classic_store && !classic => "with the containerd image store",
+        _ => return Ok(()),
+    };
+    bail!("the private engine runs already, {other}: stop it first (cargo xtask engine stop)")
 }
 
 /// Starts dockerd in a session of its own, so that it outlives us and no Ctrl-C reaches it, and waits until it

@@ -19,6 +19,7 @@ use anyhow::Context;
 use camino::Utf8PathBuf;
 
 use super::environment::Environment;
+use super::substitute::Word;
 
 pub(super) use archive::Archive;
 pub(super) use packages::{install_packages, programs_path};
@@ -34,6 +35,11 @@ pub struct Options {
     pub insecure_registries: Vec<String>,
     /// Debian's archive; default `http://deb.debian.org/debian`.
     pub debian_mirror: Option<String>,
+    /// The suite of Debian whose packages are taken; default: this system's own, or a newer Debian's where these are
+    /// too old.
+    pub suite: Option<Word>,
+    /// The classic image store, as Docker had it before 29 on machines that were upgraded, instead of containerd's.
+    pub classic_store: bool,
     /// Where package lists and packages are kept; default: with the engine. May be shared by several engines.
     pub packages: Option<Utf8PathBuf>,
 }
@@ -81,7 +87,10 @@ pub fn start(
         daemon::wait_for_answer(&state, Duration::from_secs(20));
     }
     match state.status() {
-        Status::Running { endpoint, .. } => return Ok(Started::Already { endpoint }),
+        Status::Running { endpoint, .. } => {
+            daemon::check_running(&state, options)?;
+            return Ok(Started::Already { endpoint });
+        }
         Status::Silent { pid } => {
             say(&format!("ending the private engine (process {pid}), which does not answer"));
             process::end_all(&state)?;

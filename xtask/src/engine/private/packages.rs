@@ -8,17 +8,23 @@ use camino::Utf8Path;
 use super::super::Invocation;
 use super::super::environment::Environment;
 use super::super::not_found::{OLDEST_BUILDX, OLDEST_ENGINE};
+use super::super::substitute::Word;
 use super::super::version::Version;
 use super::Options;
-use super::archive::{Archive, NEWER_DEBIAN};
+use super::archive::Archive;
 use super::state::State;
 
 const DEBIAN: &str = "http://deb.debian.org/debian";
+/// The Debian whose packages serve where the distribution's own are too old.
+const NEWER_DEBIAN: &str = "trixie";
 /// `docker-cli` and `tini` are part of `docker.io` in some releases.
 const REQUIRED: &[&str] = &["docker.io", "docker-buildx", "containerd"];
 const OPTIONAL: &[&str] = &["docker-cli", "tini"];
 const PROGRAMS: &[&str] =
     &["docker", "dockerd", "containerd", "containerd-shim-runc-v2", "docker-buildx"];
+
+/// Beside the programs, so that it is as old as they are.
+const SUITE_FILE: &str = ".suite";
 
 /// `PATH` with the folders of system programs, which a plain `su` does not have.
 pub(in super::super) fn programs_path(environment: &Environment) -> String {
@@ -35,7 +41,9 @@ pub(super) fn install(
     options: &Options,
     say: &dyn Fn(&str),
 ) -> anyhow::Result<()> {
-    if PROGRAMS.iter().all(|program| state.program(program).is_some()) {
+    let wanted = options.suite.as_ref().map(Word::as_str);
+    let is_wanted = wanted.is_none() || suite_of(state).as_deref() == wanted;
+    if is_wanted && PROGRAMS.iter().all(|program| state.program(program).is_some()) {
         return Ok(());
     }
     let folder = options.packages.clone().unwrap_or_else(|| state.folder().join("packages"));
@@ -47,6 +55,8 @@ pub(super) fn install(
         fs::remove_dir_all(&fresh).with_context(|| format!("failed to remove {fresh}"))?;
     }
     archive.unpack(&packages, &fresh)?;
+    fs::write(fresh.join(SUITE_FILE), wanted.unwrap_or_default())
+        .with_context(|| format!("failed to write {fresh}/{SUITE_FILE}"))?;
     let root = state.root();
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| format!("failed to remove {root}"))?;
@@ -60,6 +70,11 @@ pub(super) fn install(
     Ok(())
 }
 
+/// The suite that the programs were asked from.
+pub(super) fn suite_of(state: &State) -> Option<String> {
+    fs::read_to_string(state.root().join(SUITE_FILE)).ok()
+}
+
 /// The machine's own packages where they are new enough, else a newer Debian's.
 fn choose(
     folder: &Utf8Path,
@@ -69,7 +84,7 @@ fn choose(
 ) -> anyhow::Result<(Archive, Vec<&'static str>)> {
     let wanted: Vec<&str> = REQUIRED.iter().chain(OPTIONAL).copied().collect();
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    if may_serve(&release) {
+    if options.suite.is_none() && may_serve(&release) {
         say("looking for Docker Engine in this system's packages");
         let own = Archive::of_machine(folder, environment)?;
         // Some source of a machine is often out of reach; what the others say counts.
@@ -79,11 +94,13 @@ fn choose(
             return Ok((own, found.into_iter().map(|(name, _)| name).collect()));
         }
     }
-    say(&format!("looking for Docker Engine in Debian {NEWER_DEBIAN}"));
+    let suite = options.suite.as_ref().map_or(NEWER_DEBIAN, Word::as_str);
+    say(&format!("looking for Docker Engine in Debian {suite}"));
     let debian = Archive::of_debian(
         folder,
         environment,
         options.debian_mirror.as_deref().unwrap_or(DEBIAN),
+        suite,
     )?;
     debian.update().context(
         "failed to reach Debian's archive; is there a proxy to set (http_proxy), or a mirror?",
@@ -91,7 +108,7 @@ fn choose(
     let found = debian.candidates(&wanted)?;
     if !new_enough(&found) {
         bail!(
-            "Debian {NEWER_DEBIAN} has no Docker Engine {OLDEST_ENGINE} with buildx {OLDEST_BUILDX} for this processor"
+            "Debian {suite} has no Docker Engine {OLDEST_ENGINE} with buildx {OLDEST_BUILDX} for this processor"
         );
     }
     Ok((debian, found.into_iter().map(|(name, _)| name).collect()))

@@ -60,13 +60,23 @@ impl Stream {
                 self.text_line(end + 1);
                 continue;
             }
-            match self.scan_value() {
-                Found::End(end) => self.value(end),
-                Found::Broken => {
-                    let end = self.buffer.iter().position(|byte| *byte == b'\n');
-                    self.text_line(end.map_or(self.buffer.len(), |end| end + 1));
-                }
+            let value = match self.scan_value() {
+                Found::End(end) => update(&self.buffer[..end]).map(|update| (update, end)),
+                Found::Broken => None,
                 Found::Incomplete => return None,
+            };
+            match value {
+                Some((update, end)) => {
+                    self.take(end);
+                    return Some(Piece::Update(update));
+                }
+                // Nothing of it may be lost, and a value may begin on its second line. Until its line is whole, the
+                // same is found again.
+                None => {
+                    self.restart();
+                    let end = self.buffer.iter().position(|byte| *byte == b'\n')?;
+                    self.text_line(end + 1);
+                }
             }
         }
     }
@@ -114,21 +124,6 @@ impl Stream {
         Found::Incomplete
     }
 
-    fn value(&mut self, end: usize) {
-        match update(&self.buffer[..end]) {
-            Some(update) => {
-                self.ready.push_back(Piece::Update(update));
-                let line_break = usize::from(self.buffer.get(end) == Some(&b'\n'));
-                self.take(end + line_break);
-            }
-            // Nothing of it may be lost, and another value may begin on its second line.
-            None => {
-                let line = self.buffer.iter().position(|byte| *byte == b'\n');
-                self.text_line(line.map_or(end, |line| line + 1));
-            }
-        }
-    }
-
     /// The first `end` bytes are a line of text, but for a value at its end.
     fn text_line(&mut self, end: usize) {
         let line = self.take(end);
@@ -147,9 +142,13 @@ impl Stream {
 
     fn take(&mut self, end: usize) -> Vec<u8> {
         let rest = self.buffer.split_off(end);
+        self.restart();
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    fn restart(&mut self) {
         self.scanned = 0;
         self.scan = Scan::default();
-        std::mem::replace(&mut self.buffer, rest)
     }
 }
 

@@ -96,6 +96,18 @@ fn a_step_from_start_to_end() {
 }
 
 #[test]
+fn the_end_of_a_step_comes_after_what_it_said_in_the_same_update() {
+    let first = r#"{"digest":"a","name":"A","started":"2026-11-21T01:00:00Z","completed":"2026-11-21T01:00:01Z"}"#;
+    let second = r#"{"digest":"a","name":"A","started":"2026-11-21T01:00:02Z","completed":"2026-11-21T01:00:03Z"}"#;
+    let log = r#"{"vertex":"a","stream":1,"data":"Yg==","timestamp":"2026-11-21T01:00:02.5Z"}"#;
+    let update = format!("{{\"vertexes\":[{first},{second}],\"logs\":[{log}]}}");
+    assert_eq!(
+        events(&[&update]),
+        ["#1 A", "#1 done 1.0", "#1 A", "#1 Stdout 1.5 b", "#1 done 2.0"]
+    );
+}
+
+#[test]
 fn transfers_and_warnings() {
     let text = r#"{"statuses":[{"id":"extracting","vertex":"a","current":5,"total":10},{"id":"sent","vertex":"a","current":-1,"total":0,"completed":"x"}],"logs":null}
 {"warnings":[{"vertex":"a","level":1,"short":"TGVnYWN5","detail":["eA=="],"url":"https://x","sourceInfo":{"filename":"Dockerfile","data":"eA=="},"range":[{"start":{"line":3},"end":{"line":3}}]},{"short":"eA=="}]}

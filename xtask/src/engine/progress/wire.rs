@@ -1,5 +1,6 @@
 //! BuildKit's `SolveStatus` as `--progress=rawjson` prints it (`client/graph.go`). Only what is used is read.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Warning, base64, lines};
@@ -27,12 +28,26 @@ pub(super) struct Vertex {
     pub(super) digest: String,
     #[serde(default)]
     pub(super) name: String,
-    pub(super) started: Option<String>,
-    pub(super) completed: Option<String>,
+    started: Option<String>,
+    completed: Option<String>,
     #[serde(default)]
     pub(super) cached: bool,
     #[serde(default)]
     pub(super) error: String,
+}
+
+impl Vertex {
+    pub(super) fn start(&self) -> Option<Timestamp> {
+        time(self.started.as_deref()).or_else(|| self.end())
+    }
+
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        time(self.completed.as_deref())
+    }
+}
+
+pub(super) fn time(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
 }
 
 #[derive(Debug, Deserialize)]
