@@ -150,7 +150,11 @@ fn explore(seed: u64, lock: &str) -> Tally {
                 }
                 // BuildKit also runs steps again without a reason: only what happens twice counts.
                 Entry::Occupied(then) if !ran.is_empty() => {
-                    let ran = differ(&workspace, then.get(), image, &format!("{salt}-{round}"));
+                    let again = |attempt: &str| {
+                        differ(&workspace, then.get(), image, &format!("{salt}-{round}-{attempt}"))
+                    };
+                    let ran = again("first");
+                    let ran = if ran.is_empty() { ran } else { again("second") };
                     if !ran.is_empty() {
                         tally.wrong.push(describe(
                             root,

@@ -38,9 +38,12 @@ pub struct Contexts<'a> {
     root: &'a Utf8Path,
     files: Arc<Folder>,
     index: Index,
-    ignores: Mutex<BTreeMap<Utf8PathBuf, (Arc<Ignore>, Arc<str>)>>,
+    ignores: Mutex<BTreeMap<Utf8PathBuf, IgnoreFile>>,
     manifests: Mutex<BTreeMap<Identity, Arc<Manifest>>>,
 }
+
+/// An ignore file, parsed and as it stands.
+type IgnoreFile = (Arc<Ignore>, Arc<str>);
 
 /// The context's folder, its ignore file, and what is read.
 type Identity = (Utf8PathBuf, Option<Utf8PathBuf>, String);
@@ -116,7 +119,7 @@ impl<'a> Contexts<'a> {
     ) -> anyhow::Result<Manifest> {
         let root = self
             .files
-            .folder(request.folder)
+            .descend(request.folder)
             .unwrap_or_else(|| Folder::new(self.root.join(request.folder)));
         let mut context =
             Context { root, ignore: self.ignore(ignore_file)?, without_own_output: false };

@@ -67,7 +67,7 @@ impl ReadRecord {
 }
 
 /// A manifest this young may belong to a record that another process is about to write.
-const YOUNG: Duration = Duration::from_secs(600);
+const YOUNG: Duration = Duration::from_mins(10);
 
 /// The folder of records of a workspace.
 #[derive(Clone, Debug)]

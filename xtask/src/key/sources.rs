@@ -15,14 +15,14 @@ pub(super) fn entries<'t>(
     reading: &Reading,
 ) -> anyhow::Result<Vec<Entry<'t>>> {
     let Reading::Paths { sources, excludes, parents } = reading else {
-        return sorted(context.whole()?);
+        return Ok(sorted(context.whole()?));
     };
     let excludes = plain_patterns(excludes);
     let mut all = Vec::new();
     for source in sources {
         let excludes = excludes.as_ref();
         let found = if *parents {
-            with_parents(context, source, excludes)?
+            with_parents(context, source)?
         } else if has_wildcard(source) {
             matching(context, source, excludes)?
         } else {
@@ -30,10 +30,10 @@ pub(super) fn entries<'t>(
         };
         match found {
             Some(mut found) => all.append(&mut found),
-            None => return sorted(context.whole()?),
+            None => return Ok(sorted(context.whole()?)),
         }
     }
-    sorted(all)
+    Ok(sorted(all))
 }
 
 /// Whether `reading` may take everything that is in a context.
@@ -44,10 +44,10 @@ pub(super) fn is_whole(reading: &Reading) -> bool {
     }
 }
 
-fn sorted(mut entries: Vec<Entry<'_>>) -> anyhow::Result<Vec<Entry<'_>>> {
+fn sorted(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     entries.dedup_by(|a, b| a.path == b.path);
-    Ok(entries)
+    entries
 }
 
 /// Nothing: it cannot be told.
@@ -140,15 +140,10 @@ fn expand<'t>(
     Ok(())
 }
 
-/// `COPY --parents`: the folders above what is copied are made in the image, with their modes.
-fn with_parents<'t>(
-    context: &'t Context,
-    pattern: &str,
-    excludes: Option<&Ignore>,
-) -> anyhow::Result<Found<'t>> {
+/// `COPY --parents`: the folders above what is copied are made in the image, with their modes. `--exclude`s are not
+/// looked at: where their paths begin depends on a `/./` that is no longer seen here.
+fn with_parents<'t>(context: &'t Context, pattern: &str) -> anyhow::Result<Found<'t>> {
     let plain: Vec<&str> = pattern.split('/').take_while(|part| !has_wildcard(part)).collect();
-    // Where `--exclude`s begin depends on a `/./` that is no longer seen here.
-    let _ = excludes;
     let Some(mut found) = literal(context, &plain.join("/"), None)? else { return Ok(None) };
     if has_wildcard(pattern)
         && let Some(patterns) = plain_patterns(&[pattern.to_owned()])

@@ -69,7 +69,7 @@ impl Folder {
     }
 
     /// The folder at `path` below it, when no link is on the way.
-    pub(super) fn folder(self: &Arc<Self>, path: &Utf8Path) -> Option<Arc<Self>> {
+    pub(super) fn descend(self: &Arc<Self>, path: &Utf8Path) -> Option<Arc<Self>> {
         let mut at = self.clone();
         for part in path.components() {
             let next = match &at.child(part.as_str()).ok()??.kind {

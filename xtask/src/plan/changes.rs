@@ -92,10 +92,14 @@ impl fmt::Display for Change {
             Self::IgnoreRule { file, rule, added: false } => {
                 write!(f, "ignore rule gone: {rule} ({file})")
             }
-            Self::Argument { name, old, new } => changed(f, &format!("argument {name}"), old, new),
+            Self::Argument { name, old, new } => {
+                changed(f, &format!("argument {name}"), old.as_deref(), new.as_deref())
+            }
             Self::Parent { name } => write!(f, "changed: the parent {name}"),
-            Self::Base { name, old, new } => changed(f, &format!("base {name}"), old, new),
-            Self::Option { name, old, new } => changed(f, name, old, new),
+            Self::Base { name, old, new } => {
+                changed(f, &format!("base {name}"), old.as_deref(), new.as_deref())
+            }
+            Self::Option { name, old, new } => changed(f, name, old.as_deref(), new.as_deref()),
             Self::Files { what } => write!(f, "changed: {what}"),
             Self::Dockyard => f.write_str("the record was written by another version of Dockyard"),
         }
@@ -105,14 +109,14 @@ impl fmt::Display for Change {
 fn changed(
     f: &mut fmt::Formatter<'_>,
     what: &str,
-    old: &Option<String>,
-    new: &Option<String>,
+    old: Option<&str>,
+    new: Option<&str>,
 ) -> fmt::Result {
     let value =
         |value: &str| if value.is_empty() { "(empty)".to_owned() } else { value.to_owned() };
     match (old, new) {
         (Some(old), Some(new)) => write!(f, "changed: {what}: {} → {}", value(old), value(new)),
-        (None, Some(new)) if new.is_empty() => write!(f, "new: {what}"),
+        (None, Some("")) => write!(f, "new: {what}"),
         (None, Some(new)) => write!(f, "new: {what}: {new}"),
         (_, None) => write!(f, "gone: {what}"),
     }
@@ -267,9 +271,9 @@ fn compare(old: &BTreeMap<Utf8PathBuf, Seen>, new: &BTreeMap<Utf8PathBuf, Seen>)
         let change =
             Change::File { path: path.clone(), how, instruction, place: seen.place.clone() };
         if seen.line.content == "folder" {
-            folders.push((path, change))
+            folders.push((path, change));
         } else {
-            changes.push(change)
+            changes.push(change);
         }
     };
     for (path, now) in new {

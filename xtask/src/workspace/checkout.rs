@@ -94,7 +94,7 @@ impl Git {
             return Vec::new();
         }
         let Ok(shell) = shell(root) else { return Vec::new() };
-        let input: String = paths.iter().map(|path| format!("{path}\0")).collect();
+        let input: String = paths.iter().flat_map(|path| [path.as_str(), "\0"]).collect();
         // Status 1 says that none is.
         let output = cmd!(shell, "git check-ignore -z --stdin")
             .stdin(input)
