@@ -120,7 +120,7 @@ impl Workspace {
             symlink(target, root.join("ctx").join(link)).unwrap();
         }
         symlink("../../b/./sub", root.join("ctx/c/d/up")).unwrap();
-        if made.random.once_in(2) {
+        if made.random.below(2) == 0 {
             made.change_ignore();
         }
         let bases = ["FROM scratch".to_owned(), format!("FROM {REGISTRY}/busybox")];
@@ -181,7 +181,7 @@ impl Workspace {
                 let _ = writeln!(text, "{line}");
             }
         }
-        if is_parent && self.random.once_in(2) {
+        if is_parent && self.random.below(2) == 0 {
             let _ = writeln!(text, "ONBUILD COPY {} /onbuild/", self.random.of(SOURCES));
         }
         text
@@ -310,11 +310,11 @@ impl Workspace {
     }
 
     fn change_ignore(&mut self) -> String {
-        let beside = self.random.once_in(4);
+        let beside = self.random.below(4) == 0;
         let file = if beside { "child/Dockerfile.dockerignore" } else { "ctx/.dockerignore" };
         let path = self.root.join(file);
         let rule = self.random.of(RULES).to_owned();
-        if beside && path.exists() && self.random.once_in(2) {
+        if beside && path.exists() && self.random.below(2) == 0 {
             fs::remove_file(path).unwrap();
             return format!("no {file}");
         }
