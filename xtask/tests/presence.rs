@@ -1,5 +1,7 @@
 //! Nothing is skipped that is not there: by digest, on a real engine.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[expect(dead_code, reason = "other tests use more of it")]
 mod support;
 
@@ -76,16 +78,9 @@ impl Fixture {
         statuses.into_iter().filter(|(_, status)| status == "built").map(|(id, _)| id).collect()
     }
 
-    /// The name that holds exactly the image's key.
-    fn key_tag(&self, image: &str) -> String {
-        let said = docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", image], "");
-        let tag = said.stdout.lines().find(|line| line.contains(":key-"));
-        tag.unwrap_or_else(|| panic!("{image} has no key tag: {}", said.stdout)).to_owned()
-    }
-
     /// The file in the built image.
     fn content(&self, index: usize) -> String {
-        let name = self.key_tag(&self.images[index]);
+        let name = key_tag(&self.images[index]);
         let container = docker(&["create", &name], "");
         assert!(container.success, "{}", container.stderr);
         let container = container.stdout.trim().to_owned();
@@ -107,6 +102,13 @@ impl Drop for Fixture {
     }
 }
 
+/// The name that holds exactly the image's key.
+fn key_tag(image: &str) -> String {
+    let said = docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", image], "");
+    let tag = said.stdout.lines().find(|line| line.contains(":key-"));
+    tag.unwrap_or_else(|| panic!("{image} has no key tag: {}", said.stdout)).to_owned()
+}
+
 #[test]
 fn only_the_recorded_digest_counts() {
     if !engine_or_skip() {
@@ -118,7 +120,7 @@ fn only_the_recorded_digest_counts() {
     assert!(fixture.built().is_empty());
 
     // Another image takes the name: the content is still there under its digest, or it is built again.
-    let (of_parent, of_child) = (fixture.key_tag(parent), fixture.key_tag(child));
+    let (of_parent, of_child) = (key_tag(parent), key_tag(child));
     assert!(docker(&["image", "tag", &of_parent, &of_child], "").success);
     fixture.build();
     assert_eq!(fixture.content(1), "first", "the name holds the right content again");

@@ -3,8 +3,11 @@
 //! `DOCKYARD_SOUNDNESS=5000 cargo test --test soundness -- --nocapture` looks at more changes,
 //! `DOCKYARD_SOUNDNESS_SEED=7` at others.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[path = "support/sound.rs"]
 mod sound;
+#[expect(dead_code, reason = "other tests use more of it")]
 mod support;
 
 use std::collections::BTreeMap;

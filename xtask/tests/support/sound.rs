@@ -84,7 +84,7 @@ impl Workspace {
         let name = format!("w{seed}");
         let mut made = Self {
             root: root.to_owned(),
-            images: if seed % 3 == 0 { &["parent", "child"] } else { &["child"] },
+            images: if seed.is_multiple_of(3) { &["parent", "child"] } else { &["child"] },
             name,
             random: Random::new(seed),
             args: [0; 3],
