@@ -215,8 +215,15 @@ fn reads_of(
     };
     let mut reads: Vec<_> =
         resolved.reads.iter().filter_map(|read| Some((folder(read)?, read.clone()))).collect();
+    // A further context has children only where a stage starts from it.
+    let has_children = |external: &External| match (external.via, &external.binding) {
+        (Via::Context, Binding::Context(name)) => resolved.stages.iter().any(
+            |stage| matches!(&stage.base, crate::dockerfile::Base::Context(base) if base == name),
+        ),
+        (via, _) => matches!(via, Via::From | Via::Context),
+    };
     let unknown = vertex.external.iter().find(|external| {
-        matches!(external.via, Via::From | Via::Context)
+        has_children(external)
             && external.platforms.iter().any(|(child, _)| child == platform)
             && !sources.bases.contains_key(&external.reference)
             && !sources.workspace.config.bases.contains_key(&external.reference)
