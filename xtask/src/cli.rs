@@ -49,6 +49,14 @@ pub(crate) struct Global {
     pub offline: bool,
 }
 
+impl Global {
+    /// For work on the workspace at `root` that nobody typed.
+    pub(crate) fn at(root: &camino::Utf8Path) -> Self {
+        let root = Some(root.to_owned());
+        Self { root, verbose: false, quiet: true, color: When::Auto, offline: false }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
     Auto,
@@ -80,10 +88,20 @@ pub(crate) enum Command {
   cargo xtask build --jobs 2 --keep-going
   cargo xtask build base --build-arg base:DEBUG=1")]
     Build(BuildCommand),
+    /// Show what made an image stale, or when and why it was last built
+    #[command(
+        after_help = "Examples:\n  cargo xtask why notebook-processor\n  cargo xtask why base --json"
+    )]
+    Why(WhyArgs),
+    /// Show which images a change affects
+    #[command(
+        after_help = "Examples:\n  cargo xtask affected --since origin/main\n  cargo xtask affected --since v1.2.0 --json"
+    )]
+    Affected(AffectedArgs),
     /// Start a container of an image, removed when it ends
     #[command(after_help = "Examples:
-  cargo xtask run notebook-processor                          its own command
-  cargo xtask run plantuml-converter -- convert --help        the words behind -- go to its entry point
+  cargo xtask run notebook-processor                      its own command
+  cargo xtask run plantuml-converter -- convert --help    words for its entry point
   cargo xtask run notebook-processor --mount DIR -- convert in.ipynb out.html")]
     Run(RunArgs),
     /// Show what this machine has and lacks for building, each with its mend
@@ -168,7 +186,7 @@ pub(crate) struct BuildArgs {
     /// The buildx builder (default: the one that `docker buildx use` chose)
     #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
     pub builder: Option<String>,
-    /// Set a build argument, for every image or for one; a key input like `[args]`
+    /// Set a build argument, for every named image or for one; a key input like `[args]`
     #[arg(long, value_name = "[ID:]KEY=VALUE")]
     pub build_arg: Vec<String>,
     /// Print JSON
@@ -195,10 +213,39 @@ pub(crate) struct BuildCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// An id, id:variant, name or folder
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// The buildx builder
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AffectedArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// A branch, tag or commit: the work tree is compared with where the two histories part
+    #[arg(long, value_name = "REV", allow_hyphen_values = true)]
+    pub since: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// An id, id:variant, name or folder
     #[arg(value_name = "IMAGE")]
     pub image: String,
+    /// Mount something, as `docker run --volume` does: HOST:CONTAINER[:OPTIONS]
+    #[arg(long, value_name = "VOLUME")]
+    pub volume: Vec<String>,
     /// Mount this folder at /work, and start there; the image's user must be able to write it
     #[arg(long, value_name = "DIR")]
     pub mount: Option<Utf8PathBuf>,
@@ -246,7 +293,7 @@ pub(crate) struct EngineStart {
     /// A registry without TLS (HOST:PORT); repeat for several
     #[arg(long, value_name = "HOST")]
     pub insecure_registry: Vec<String>,
-    /// Debian's archive, where the system's own packages are too old (default: http://deb.debian.org/debian)
+    /// Debian's archive, where the system's own packages are too old (default: `http://deb.debian.org/debian`)
     #[arg(long, value_name = "URL")]
     pub debian_mirror: Option<String>,
     /// The suite of Debian to take Docker from, e.g. `sid` (default: this system's own, else trixie)

@@ -4,6 +4,8 @@
 //! `command`; what an edge means for a build is decided in `plan` and `engine`.
 
 mod cycle;
+mod edges;
+mod named;
 mod owners;
 
 #[cfg(test)]
@@ -14,7 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::dockerfile::{Dockerfile, ImageUse, Request, Resolved, Via};
 use crate::mistake::{Mistake, Mistakes, Place};
 use crate::reference::{Platform, Reference, Tag};
-use crate::workspace::{ContextSource, Target, TargetName, nearest};
+use crate::workspace::{Target, TargetName};
+use edges::{
+    add_contexts, add_edge, add_external, binding, edge, hidden_by_stage, lacking_platform,
+};
+use named::{find_parent, missing_stage, named, unused_parents};
 use owners::{Owner, Owners};
 
 /// What the graph is made from: a target, its Dockerfile, its rendered arguments, and every tag it could have.
@@ -47,6 +53,8 @@ pub struct Edge {
     pub binding: Binding,
     /// Pairs of the child's platform and the parent's that it needs.
     pub platforms: BTreeSet<(Platform, Platform)>,
+    /// The same; nothing stands for the builder's own platform, whichever it is (`FROM --platform=$BUILDPLATFORM`).
+    pub uses: BTreeSet<(Platform, Option<Platform>)>,
     /// Whether the final stage starts from it.
     pub is_base: bool,
     pub place: Place,
@@ -71,6 +79,8 @@ pub struct External {
     pub binding: Binding,
     /// The platforms asked of it, one for each of the child's.
     pub platforms: BTreeSet<(Platform, Platform)>,
+    /// The same; nothing stands for the builder's own platform.
+    pub uses: BTreeSet<(Platform, Option<Platform>)>,
     pub is_base: bool,
     pub place: Place,
     /// Why it is external although it looks like one of the workspace's images.
@@ -91,7 +101,12 @@ pub struct Scope<'a> {
     pub build_platform: Platform,
     /// Whether every image is among the nodes: what is not there may otherwise only not have been read.
     pub is_whole: bool,
+    /// The `ONBUILD` triggers of external bases, as far as they are known.
+    pub triggers: &'a Triggers,
 }
+
+/// `Config.OnBuild` of images, by the reference under which Dockerfiles name them.
+pub type Triggers = BTreeMap<Reference, Vec<String>>;
 
 /// Builds the graph of `nodes`.
 ///
@@ -125,21 +140,6 @@ pub fn build(nodes: &[Node<'_>], scope: &Scope<'_>) -> Result<Graph, Mistakes> {
     Ok(Graph::default())
 }
 
-/// A mistake that only some variants of an image make names them.
-fn named(mut mistake: Mistake, targets: &[&Target], nodes: &[Node<'_>]) -> Mistake {
-    let made =
-        |target: &Target| targets.iter().any(|other| other.target_name() == target.target_name());
-    let all = targets.first().is_none_or(|first| {
-        nodes.iter().map(|node| node.target).filter(|target| target.id == first.id).all(made)
-    });
-    let names: Vec<String> =
-        targets.iter().map(|target| target.target_name().to_string()).collect();
-    if !all && !names.iter().any(|name| mistake.what.contains(name)) {
-        mistake.what = format!("{} ({})", mistake.what, names.join(", "));
-    }
-    mistake
-}
-
 fn vertex(
     node: &Node<'_>,
     nodes: &[Node<'_>],
@@ -151,7 +151,7 @@ fn vertex(
     let mut args = node.args.clone();
     let mut declared = BTreeMap::new();
     let mut used_parents = BTreeSet::new();
-    for (argument, parent) in &target.parents {
+    for (number, (argument, parent)) in target.parents.iter().enumerate() {
         let owner = match find_parent(nodes, &parent.value, &parent.place) {
             Ok(owner) => owner,
             Err(mistake) => {
@@ -159,15 +159,15 @@ fn vertex(
                     mistakes.push(mistake);
                 }
                 // The rest of the Dockerfile is looked at all the same.
-                args.insert(argument.clone(), owners::stand_in(&parent.value).to_string());
+                args.insert(argument.clone(), owners::stand_in(number, &parent.value).to_string());
                 used_parents.insert(argument.as_str());
                 continue;
             }
         };
         // The argument gets a reference that nothing else can equal, so that its uses are recognised.
-        let stand_in = owners::stand_in(&owner.target_name());
+        let stand_in = owners::stand_in(number, &owner.target_name());
         args.insert(argument.clone(), stand_in.to_string());
-        declared.insert(stand_in, (argument, owner, &parent.place));
+        declared.insert(stand_in, (argument, owner));
     }
     if let Some(mistake) = missing_stage(node) {
         mistakes.push(mistake);
@@ -192,10 +192,25 @@ fn vertex(
             build_platform: &scope.build_platform,
             contexts: &contexts,
         };
-        let Some(resolved) = mistakes.take(node.dockerfile.resolve(&request)) else { continue };
+        let resolve = |request: &Request<'_>| {
+            let parent = |image: &ImageUse| match declared.get(&image.reference) {
+                Some((_, parent)) => Some(parent.target_name()),
+                None => match owners.of(target, image) {
+                    Ok(Owner::Target(parent)) => Some(parent.target_name()),
+                    _ => None,
+                },
+            };
+            resolve_with_parents(node, nodes, request, scope.triggers, &parent)
+        };
+        let Some(resolved) = mistakes.take(resolve(&request)) else { continue };
+        // Resolved for a builder that cannot be, what has its platform is what takes the builder's.
+        let nowhere = Request { build_platform: &nowhere(), ..request };
+        let elsewhere = resolve(&nowhere).ok();
         for (index, image) in resolved.images.iter().enumerate() {
             let is_base = resolved.final_base == Some(index);
-            if let Some((argument, parent, _)) = declared.get(&image.reference) {
+            let on = platform_of(image, elsewhere.as_ref(), index);
+            let use_ = (platform.clone(), on);
+            if let Some((argument, parent)) = declared.get(&image.reference) {
                 used_parents.insert(argument.as_str());
                 let published =
                     parent.all_repositories().first().map(|repository| (*repository).clone());
@@ -206,7 +221,7 @@ fn vertex(
                 let edge =
                     edge(parent, image, reference, Binding::Argument((*argument).clone()), is_base);
                 lacking.extend(lacking_platform(target, parent, image));
-                add_edge(&mut vertex.parents, edge, platform, &image.platform);
+                add_edge(&mut vertex.parents, edge, &image.platform, use_);
                 continue;
             }
             match owners.of(target, image) {
@@ -217,34 +232,18 @@ fn vertex(
                         mistakes.push(hidden_by_stage(image));
                     }
                     let edge = edge(parent, image, image.reference.clone(), binding, is_base);
-                    add_edge(&mut vertex.parents, edge, platform, &image.platform);
+                    add_edge(&mut vertex.parents, edge, &image.platform, use_);
                 }
                 Ok(Owner::Nobody { note }) => {
-                    add_external(
-                        &mut vertex.external,
-                        image,
-                        binding(image),
-                        platform,
-                        is_base,
-                        note,
-                    );
+                    add_external(&mut vertex.external, image, binding(image), use_, is_base, note);
                 }
                 Err(mistake) => mistakes.push(mistake),
             }
         }
         vertex.platforms.insert(platform.clone(), resolved);
     }
-    for (argument, parent) in &target.parents {
-        if mistakes.is_empty() && !used_parents.contains(argument.as_str()) {
-            mistakes.push(
-                Mistake::new(format!(
-                    "nothing in {} starts from or copies from the argument {argument}",
-                    target.dockerfile.value
-                ))
-                .at(parent.place.clone())
-                .mend(format!("write `ARG {argument}` before the first FROM and `FROM ${{{argument}}}`, or remove the entry")),
-            );
-        }
+    if mistakes.is_empty() {
+        mistakes.extend(unused_parents(target, &used_parents));
     }
     mistakes.extend(lacking.into_values());
     mistakes.none()?;
@@ -254,200 +253,43 @@ fn vertex(
     Ok(vertex)
 }
 
-fn missing_stage(node: &Node<'_>) -> Option<Mistake> {
-    let wanted = node.target.stage.as_ref()?;
-    let names: Vec<&str> = node.dockerfile.stages().filter_map(|stage| stage.name).collect();
-    let lower = wanted.value.to_lowercase();
-    if names.contains(&lower.as_str()) {
-        return None;
-    }
-    let file = &node.target.dockerfile.value;
-    let mistake =
-        Mistake::new(format!("{file} has no stage {:?}", wanted.value)).at(wanted.place.clone());
-    Some(match nearest(&lower, names.iter().copied()) {
-        Some(near) => mistake.mend(format!("did you mean {near:?}?")),
-        None if names.is_empty() => mistake.mend("give the stage a name: `FROM … AS NAME`"),
-        None => mistake.mend(format!("one of {}", names.join(", "))),
-    })
+/// The platform of the image at `index`; nothing where it is the builder's own, which `elsewhere`, resolved for another
+/// builder, shows.
+fn platform_of(image: &ImageUse, elsewhere: Option<&Resolved>, index: usize) -> Option<Platform> {
+    elsewhere
+        .and_then(|elsewhere| elsewhere.images.get(index))
+        .filter(|there| there.reference == image.reference)
+        .is_none_or(|there| there.platform == image.platform)
+        .then(|| image.platform.clone())
 }
 
-fn find_parent<'a>(
-    nodes: &[Node<'a>],
-    name: &TargetName,
-    place: &Place,
-) -> Result<&'a Target, Mistake> {
-    let of_image: Vec<&Target> =
-        nodes.iter().map(|node| node.target).filter(|target| target.id == name.id).collect();
-    if of_image.is_empty() {
-        let mistake =
-            Mistake::new(format!("there is no image {:?}", name.id.as_str())).at(place.clone());
-        let near = nearest(name.id.as_str(), nodes.iter().map(|node| node.target.id.as_str()));
-        return Err(match near {
-            Some(near) => mistake.mend(format!("did you mean {near:?}?")),
-            None => mistake.mend("`cargo xtask list` shows the ids"),
-        });
-    }
-    let chosen = match &name.variant {
-        Some(_) => of_image.iter().find(|target| target.variant == name.variant),
-        None => of_image.iter().find(|target| target.default),
-    };
-    chosen.copied().ok_or_else(|| {
-        let variants: Vec<String> = of_image
-            .iter()
-            .filter_map(|target| Some(format!("{}:{}", target.id, target.variant.as_ref()?)))
-            .collect();
-        let what = match &name.variant {
-            Some(variant) => format!("{} has no variant {:?}", name.id, variant.as_str()),
-            None => format!("no variant of {} is the default one", name.id),
+/// A platform that no builder has.
+fn nowhere() -> Platform {
+    "linux/builder".parse().expect("it is a platform")
+}
+
+/// Resolves the Dockerfile of `node` with the `ONBUILD` triggers of its parents in this workspace.
+fn resolve_with_parents(
+    node: &Node<'_>,
+    nodes: &[Node<'_>],
+    request: &Request<'_>,
+    triggers: &Triggers,
+    parent: &dyn Fn(&ImageUse) -> Option<TargetName>,
+) -> Result<Resolved, Mistakes> {
+    let resolved = node.dockerfile.resolve_with_triggers(request, triggers)?;
+    let mut all = triggers.clone();
+    let mut any = false;
+    for image in resolved.images.iter().filter(|image| image.via == Via::From) {
+        let Some(parent) = parent(image) else { continue };
+        let Some(parent) = nodes.iter().find(|node| node.target.target_name() == parent) else {
+            continue;
         };
-        Mistake::new(what).at(place.clone()).mend(if variants.is_empty() {
-            format!("write {:?}: it has no variants", name.id.as_str())
-        } else if name.variant.is_none() {
-            format!("write one of {}, or `default = true` in one of them", variants.join(", "))
-        } else {
-            format!("one of {}", variants.join(", "))
-        })
-    })
-}
-
-fn edge(
-    parent: &Target,
-    image: &ImageUse,
-    reference: Reference,
-    binding: Binding,
-    is_base: bool,
-) -> Edge {
-    Edge {
-        parent: parent.target_name(),
-        via: image.via,
-        reference,
-        binding,
-        platforms: BTreeSet::new(),
-        is_base,
-        place: image.place.clone(),
+        let stage = parent.target.stage.as_ref().map(|stage| stage.value.as_str());
+        let of_parent = parent.dockerfile.triggers_of(stage);
+        any |= !of_parent.is_empty();
+        all.insert(image.reference.clone(), of_parent);
     }
-}
-
-fn add_edge(edges: &mut Vec<Edge>, edge: Edge, platform: &Platform, parent_platform: &Platform) {
-    let pair = (platform.clone(), parent_platform.clone());
-    let same = |other: &&mut Edge| {
-        other.parent == edge.parent
-            && other.via == edge.via
-            && other.reference == edge.reference
-            && other.binding == edge.binding
-    };
-    match edges.iter_mut().find(same) {
-        Some(known) => {
-            known.platforms.insert(pair);
-            known.is_base |= edge.is_base;
-        }
-        None => edges.push(Edge { platforms: BTreeSet::from([pair]), ..edge }),
-    }
-}
-
-fn add_external(
-    externals: &mut Vec<External>,
-    image: &ImageUse,
-    binding: Binding,
-    platform: &Platform,
-    is_base: bool,
-    note: Option<String>,
-) {
-    let pair = (platform.clone(), image.platform.clone());
-    let same =
-        |other: &&mut External| other.reference == image.reference && other.binding == binding;
-    match externals.iter_mut().find(same) {
-        Some(known) => {
-            known.platforms.insert(pair);
-            known.is_base |= is_base;
-        }
-        None => externals.push(External {
-            reference: image.reference.clone(),
-            via: image.via,
-            binding,
-            platforms: BTreeSet::from([pair]),
-            is_base,
-            place: image.place.clone(),
-            note,
-        }),
-    }
-}
-
-/// Images that `contexts = { name = "docker-image://…" }` brings in: the workspace's own, or others.
-fn add_contexts(target: &Target, owners: &Owners<'_>, vertex: &mut Vertex) -> Result<(), Mistakes> {
-    let mut mistakes = Mistakes::default();
-    for (name, source) in &target.contexts {
-        let ContextSource::Image(reference) = source else { continue };
-        let place = target.context_places.get(name).unwrap_or(&target.place);
-        for platform in &target.platforms {
-            let image = ImageUse {
-                reference: reference.clone(),
-                written: reference.to_string(),
-                argument: None,
-                via: Via::Context,
-                platform: platform.clone(),
-                stage: 0,
-                place: place.clone(),
-                collides: false,
-            };
-            let binding = Binding::Context(name.clone());
-            match owners.of(target, &image) {
-                Ok(Owner::Target(parent)) => {
-                    mistakes.extend(lacking_platform(target, parent, &image).map(|(_, lack)| lack));
-                    let edge = edge(parent, &image, reference.clone(), binding, false);
-                    add_edge(&mut vertex.parents, edge, platform, platform);
-                }
-                Ok(Owner::Nobody { note }) => {
-                    add_external(&mut vertex.external, &image, binding, platform, false, note);
-                }
-                Err(mistake) => mistakes.push(mistake),
-            }
-        }
-    }
-    mistakes.none()
-}
-
-/// A context also replaces a stage of its name, so the argument is the only way where a stage has the name.
-fn binding(image: &ImageUse) -> Binding {
-    match (&image.argument, image.collides) {
-        (_, false) => Binding::Context(image.reference.context_name()),
-        (Some(argument), true) => Binding::Argument(argument.clone()),
-        (None, true) => Binding::Impossible,
-    }
-}
-
-fn hidden_by_stage(image: &ImageUse) -> Mistake {
-    Mistake::new(format!(
-        "a stage has the same name as the image {}, so that the image cannot be replaced without replacing the stage",
-        image.reference.context_name()
-    ))
-    .at(image.place.clone())
-    .mend("rename the stage")
-}
-
-fn lacking_platform(
-    child: &Target,
-    parent: &Target,
-    image: &ImageUse,
-) -> Option<(String, Mistake)> {
-    if parent.platforms.contains(&image.platform) {
-        return None;
-    }
-    let made: Vec<String> = parent.platforms.iter().map(ToString::to_string).collect();
-    let what = format!(
-        "{} needs {} for {}, which is made only for {}",
-        child.target_name(),
-        parent.target_name(),
-        image.platform,
-        made.join(", ")
-    );
-    let mend = format!(
-        "add {:?} to the platforms of {}, or take it from those of {}",
-        image.platform.to_string(),
-        parent.target_name(),
-        child.target_name()
-    );
-    Some((what.clone(), Mistake::new(what).at(image.place.clone()).mend(mend)))
+    if any { node.dockerfile.resolve_with_triggers(request, &all) } else { Ok(resolved) }
 }
 
 impl Graph {

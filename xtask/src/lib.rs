@@ -24,6 +24,8 @@ pub mod workspace;
 
 use std::process::ExitCode;
 
+pub use command::keys;
+
 use clap::Parser as _;
 
 /// The exit status for wrong usage or configuration.

@@ -2,6 +2,7 @@
 //!
 //! It asks nobody. What the engine holds and what was recorded come in as [`Known`]. Pure. Called by `command`.
 
+mod changes;
 mod platforms;
 mod staleness;
 
@@ -13,6 +14,8 @@ use crate::reference::{Digest, Platform, Reference, Repository};
 use crate::tags::WantedTag;
 use crate::workspace::{Target, TargetName};
 
+pub(crate) use changes::of_inputs;
+pub use changes::{Change, How, Lines, changes};
 pub use platforms::{Wanted, platforms};
 pub use staleness::{Known, decide};
 
@@ -94,16 +97,17 @@ impl Step {
     pub fn input_size(&self) -> (u64, u64) {
         let per_platform =
             self.platforms.iter().filter_map(|platform| self.keys.get(platform)).map(|key| {
-                let mut files: BTreeSet<&str> = BTreeSet::new();
+                let mut files = BTreeSet::new();
                 let (mut count, mut bytes) = (0, 0);
-                for manifest in key.manifests.values() {
-                    if key.manifests.len() == 1 {
-                        return (manifest.files, manifest.bytes);
-                    }
-                    for line in manifest.lines.iter().filter(|line| line.bytes.is_some()) {
-                        if files.insert(&line.path) {
+                if let [read] = key.reads.as_slice() {
+                    return (read.manifest.files, read.manifest.bytes);
+                }
+                for read in &key.reads {
+                    for line in read.manifest.lines().unwrap_or_default() {
+                        let Some(size) = line.bytes else { continue };
+                        if files.insert(read.folder.join(line.path)) {
                             count += 1;
-                            bytes += line.bytes.unwrap_or(0);
+                            bytes += size;
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 //! The private engine needs Linux, root, apt and Debian's archive; elsewhere that test says so and does nothing.
 //! The packages are kept between runs.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
 
 #[path = "support/engines.rs"]

@@ -3,6 +3,7 @@
 //! They are built first, as `cargo xtask build --setup` builds them; a second build, after a change in the shared
 //! package, must not install anything again.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "these are tests, their shared functions too")]
 
 #[path = "support/engines.rs"]

@@ -80,6 +80,7 @@ pub(super) fn build(
     );
     let start = Instant::now();
     let outcomes = execute(global, options, &plan, &workshop, &logs);
+    records.prune();
     finish(global, args, &loaded, &plan, &session, &outcomes, start.elapsed())
 }
 
@@ -112,8 +113,10 @@ fn unchanged(
     let vertices = now.graph.with_parents(&std::iter::once(name.clone()).collect());
     let keys = steps::keys(&now, &vertices, bases)?;
     Ok(step.platforms.iter().all(|platform| {
-        keys.get(&name, platform).map(|now| &now.key)
-            == step.keys.get(platform).map(|then| &then.key)
+        match (keys.get(&name, platform), step.keys.get(platform)) {
+            (Some(now), Some(then)) => now.is_untouched_since(then),
+            _ => false,
+        }
     }))
 }
 

@@ -105,6 +105,7 @@ pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded>
         prefixes: prefixes(&workspace),
         build_platform: Platform::native(),
         is_whole: !gaps.images && nodes.len() == workspace.targets.len(),
+        triggers: &workspace.triggers(),
     };
     let graph = mistakes.take(graph::build(&nodes, &scope)).unwrap_or_default();
     for vertex in &graph.vertices {

@@ -2,11 +2,13 @@
 //!
 //! Nothing is decided here. Called by [`crate::main`].
 
+mod affected;
 mod build;
 mod check;
 mod doctor;
 mod engine;
 mod graph;
+mod keys;
 mod list;
 mod load;
 mod plan;
@@ -16,8 +18,11 @@ mod session;
 mod setup;
 mod steps;
 mod tags;
+mod why;
 
 use std::process::ExitCode;
+
+pub use keys::keys;
 
 use crate::cli::{Cli, Command};
 
@@ -33,6 +38,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tags(args) => tags::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Build(args) => build::run(&global, &args),
+        Command::Why(args) => why::run(&global, &args),
+        Command::Affected(args) => affected::run(&global, &args),
         Command::Run(args) => run::run(&global, &args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),

@@ -62,7 +62,7 @@ fn newest(session: &Session, step: &Step) -> anyhow::Result<Option<String>> {
 }
 
 fn container(engine: &Engine, args: &RunArgs, image: &str) -> anyhow::Result<ExitCode> {
-    let mut command = engine.command().args(["run", "--rm", "--init", "--interactive"]);
+    let mut command = engine.command().args(["run", "--rm", "--interactive"]);
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         command = command.arg("--tty");
     }
@@ -80,6 +80,7 @@ fn container(engine: &Engine, args: &RunArgs, image: &str) -> anyhow::Result<Exi
             "--workdir=/work".to_owned(),
         ]);
     }
+    command = command.args(args.volume.iter().map(|volume| format!("--volume={volume}")));
     let status = command.arg("--").arg(image).args(args.command.clone()).run_attached()?;
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(super::FAILED)))
 }

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 
 use crate::engine::substitute::SubstituteRecipe;
 use crate::engine::{Builder, Engine};
-use crate::key::{Base, Bases, Records, state_folder};
+use crate::key::{Base, Bases, ReadRecord, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Known, Plan};
 use crate::reference::{Platform, Reference};
@@ -63,12 +63,18 @@ impl Session {
 pub(super) fn recorded(plan: &Plan, records: &Records) -> BTreeMap<TargetName, Known> {
     let of_step = |step: &crate::plan::Step| {
         let name = step.name();
-        let records = step
-            .platforms
-            .iter()
-            .filter_map(|platform| Some((platform.clone(), records.read(&name, platform)?)))
-            .collect();
-        (name, Known { records, present: None })
+        let mut known = Known::default();
+        for platform in &step.platforms {
+            let Some(record) = records.read(&name, platform) else { continue };
+            if step.keys.get(platform).is_some_and(|key| key.key != record.key) {
+                let lines = |read: &ReadRecord| {
+                    Some((read.manifest.clone(), records.lines(&read.manifest)?))
+                };
+                known.lines.extend(record.reads.iter().filter_map(lines));
+            }
+            known.records.insert(platform.clone(), record);
+        }
+        (name, known)
     };
     plan.steps.iter().map(of_step).collect()
 }
@@ -101,7 +107,7 @@ pub(super) fn substitutes(
     workspace: &Workspace,
     engine: Option<&Engine>,
 ) -> anyhow::Result<Substitutes> {
-    let mut substitutes = Substitutes::default();
+    let mut substitutes = Substitutes::locked(workspace);
     let chosen = chosen(workspace);
     if chosen.is_empty() {
         return Ok(substitutes);
@@ -123,6 +129,19 @@ pub(super) fn substitutes(
 }
 
 impl Substitutes {
+    /// What `images.lock` says.
+    pub(super) fn locked(workspace: &Workspace) -> Self {
+        let mut locked = Self::default();
+        for (reference, image) in &workspace.lock {
+            let exact =
+                Reference { tag: None, digest: Some(image.digest.clone()), ..reference.clone() };
+            locked.bound.insert(reference.clone(), exact.to_string());
+            let (index, platforms) = (image.digest.clone(), image.platforms.clone());
+            locked.bases.insert(reference.clone(), Base::Locked { index, platforms });
+        }
+        locked
+    }
+
     pub(super) fn add(&mut self, recipe: &SubstituteRecipe, name: String) {
         self.bases.insert(recipe.reference.clone(), Base::Substitute { recipe: recipe.identity() });
         self.bound.insert(recipe.reference.clone(), name);

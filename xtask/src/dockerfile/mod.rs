@@ -148,6 +148,21 @@ impl Dockerfile {
         resolve::resolve(self, request, triggers)
     }
 
+    /// The `ONBUILD` triggers that an image built from the stage `target` (nothing: the last) leaves to its children.
+    pub fn triggers_of(&self, target: Option<&str>) -> Vec<String> {
+        let wanted = target.map(str::to_lowercase);
+        let stage =
+            self.stages().filter(|stage| wanted.is_none() || stage.name == wanted.as_deref());
+        let Some(stage) = stage.last() else { return Vec::new() };
+        let of_stage = self.instructions.iter().filter(|one| one.stage == Some(stage.index));
+        of_stage
+            .filter_map(|instruction| match &instruction.command {
+                Command::Onbuild(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The place of `needle` in the lines `first` to `last`, or of the first word there.
     fn place(&self, first: u32, last: u32, needle: Option<&str>) -> Place {
         let lines = (1..=last).zip(self.text.split('\n')).skip(first as usize - 1);

@@ -10,7 +10,7 @@ use crate::engine::build::{BuildFailure, run_build};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::progress::Event;
 use crate::engine::{Builder, Engine, LocalImage, layout};
-use crate::key::{Record, Records, SCHEMA};
+use crate::key::{ReadRecord, Record, Records, SCHEMA};
 use crate::plan::{Action, Step};
 use crate::reference::Digest;
 use crate::workspace::{SecretSource, TargetName};
@@ -271,7 +271,14 @@ impl<'a> Workshop<'a> {
                 built_at: jiff::Timestamp::now().to_string(),
                 seconds,
                 reasons: step.reasons.clone(),
+                reads: ReadRecord::all(key),
+                ignores: key
+                    .ignores
+                    .iter()
+                    .map(|(file, text)| (file.clone(), text.to_string()))
+                    .collect(),
             };
+            self.records.keep_lines(key)?;
             self.records.write(&step.name(), platform, &record)?;
         }
         Ok(())

@@ -126,10 +126,10 @@ impl Target {
     }
 }
 
-/// A reference that stands for a target in arguments while the graph is made. `.invalid` never resolves (RFC 2606).
-pub(super) fn stand_in(name: &TargetName) -> Reference {
+/// A reference that stands for the target of the argument `number` while the graph is made. `.invalid` never resolves (RFC 2606).
+pub(super) fn stand_in(number: usize, name: &TargetName) -> Reference {
     let variant = name.variant.as_ref().map_or_else(String::new, |variant| format!(":{variant}"));
-    let text = format!("parent.dockyard.invalid/{}{variant}", name.id);
+    let text = format!("parent.dockyard.invalid/{number}/{}{variant}", name.id);
     text.parse().expect("ids and variants are parts of references")
 }
 

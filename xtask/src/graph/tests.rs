@@ -34,6 +34,7 @@ fn app(config: &str, images: &[(&str, &str, &str)]) -> String {
         },
         build_platform: "linux/amd64".parse().unwrap(),
         is_whole: true,
+        triggers: &super::Triggers::new(),
     };
     let graph = match build(&nodes, &scope) {
         Ok(graph) => graph,
@@ -134,6 +135,11 @@ fn what_image_toml_says_of_references() {
             "args.B = \"ghcr.io/acme/nb\"",
             "ARG B\nFROM $B",
             "FROM nb:lite by context ghcr.io/acme/nb",
+        ),
+        (
+            "parents = { A = \"nb\", B = \"nb\" }",
+            "ARG A\nARG B\nFROM $A AS a\nFROM $B\nCOPY --from=a / /",
+            "FROM nb:lite by argument A; FROM nb:lite by argument B",
         ),
     ] {
         assert_eq!(app(CONFIG, &[NB, ("app", toml, dockerfile)]), expected, "{toml}");

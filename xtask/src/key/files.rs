@@ -1,115 +1,192 @@
-//! The files of build contexts, walked and hashed once each, however many images read them.
+//! What instructions read from build contexts, hashed once each, however many images read it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::index::{Index, hex};
+use super::context::{Context, Entry};
+use super::index::{Hash, Index};
+use super::manifest::{Line, Manifest, Writer};
 use super::sources;
-use super::tree::{Entry, Kind, Tree};
+use super::tree::{File, Folder, Kind};
 use crate::dockerfile::ignore::{BadPattern, Ignore};
 use crate::dockerfile::{ContextRead, Reading};
 use crate::mistake::{Mistake, Mistakes, Place};
 use crate::workspace::shown;
 
-/// What one instruction reads, hashed.
+/// One instruction's reading of a context.
 #[derive(Clone, Debug)]
-pub struct Manifest {
-    /// SHA-256 over `lines`, in hexadecimal.
-    pub hash: String,
-    pub files: u64,
-    pub bytes: u64,
-    /// One line a path: `mode content path`, sorted by path.
-    pub lines: Arc<Vec<Line>>,
+pub(super) struct Request<'a> {
+    /// The context's folder, relative to the workspace root.
+    pub(super) folder: &'a Utf8Path,
+    pub(super) dockerfile: &'a Utf8Path,
+    pub(super) read: &'a ContextRead,
 }
 
-/// One path of a [`Manifest`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    pub path: String,
-    /// Permission bits.
-    pub mode: u32,
-    /// `sha256:…` of a file's content, `-> target` of a link, `folder`, or `other`.
-    pub content: String,
-    /// A file's size; nothing for what is no file.
-    pub bytes: Option<u64>,
-}
+/// What stands for the instructions that an unlocked base may have its children carry out.
+pub(super) const UNKNOWN_ONBUILD: &str = "ONBUILD of the base";
 
-/// The contexts of a workspace.
+/// The contexts of a workspace, each file of which is looked at once.
 #[derive(Debug)]
 pub struct Contexts<'a> {
     root: &'a Utf8Path,
+    files: Arc<Folder>,
     index: Index,
-    trees: BTreeMap<(Utf8PathBuf, Utf8PathBuf), Tree>,
-    manifests: BTreeMap<(Utf8PathBuf, Utf8PathBuf, String), Arc<Manifest>>,
+    ignores: Mutex<BTreeMap<Utf8PathBuf, (Arc<Ignore>, Arc<str>)>>,
+    manifests: Mutex<BTreeMap<Identity, Arc<Manifest>>>,
 }
+
+/// The context's folder, its ignore file, and what is read.
+type Identity = (Utf8PathBuf, Option<Utf8PathBuf>, String);
 
 impl<'a> Contexts<'a> {
     /// Contexts below `root`; `state` is the folder where the index of file hashes is kept.
     pub fn new(root: &'a Utf8Path, state: &Utf8Path) -> Self {
         Self {
             root,
+            files: Folder::new(root.to_owned()),
             index: Index::load(state.join("index")),
-            trees: BTreeMap::new(),
-            manifests: BTreeMap::new(),
+            ignores: Mutex::default(),
+            manifests: Mutex::default(),
         }
     }
 
-    /// What `read` of a Dockerfile takes from `context` (a folder relative to the root).
+    /// Reads many at once. What goes wrong is said when it is asked for.
+    pub(super) fn prepare(&self, requests: &[Request<'_>]) {
+        let mut distinct = BTreeMap::new();
+        for request in requests {
+            distinct.entry(self.identity(request)).or_insert(request);
+        }
+        distinct.into_par_iter().for_each(|(identity, request)| {
+            if let Ok(manifest) = self.make(request, identity.1.as_deref()) {
+                lock(&self.manifests).insert(identity, Arc::new(manifest));
+            }
+        });
+    }
+
+    /// What `request` takes from its context.
     ///
     /// # Errors
     /// A bad ignore file or a context that takes in `target/` or `.git`: a [`Mistake`]; else the machine's trouble.
-    pub fn read(
-        &mut self,
-        context: &Utf8Path,
-        dockerfile: &Utf8Path,
-        read: &ContextRead,
-    ) -> anyhow::Result<Arc<Manifest>> {
-        let ignore_file = ignore_file(self.root, context, dockerfile, read.context.is_some());
-        let what = match &read.reading {
-            Reading::Paths { sources, parents, .. } => format!("{parents} {}", sources.join("\0")),
-            Reading::Whole { .. } | Reading::Always { .. } => ".".to_owned(),
-        };
-        let tree_key = (context.to_owned(), ignore_file.clone().unwrap_or_default());
-        let key = (tree_key.0.clone(), tree_key.1.clone(), what);
-        if let Some(known) = self.manifests.get(&key) {
+    pub(super) fn read(&self, request: &Request<'_>) -> anyhow::Result<Arc<Manifest>> {
+        let identity = self.identity(request);
+        if let Some(known) = lock(&self.manifests).get(&identity) {
             return Ok(known.clone());
         }
-        let tree = match self.trees.entry(tree_key) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                let ignore = load_ignore(self.root, ignore_file.as_deref())?;
-                entry.insert(Tree::new(self.root.join(context), ignore))
-            }
-        };
-        let whole = match &read.reading {
-            Reading::Paths { sources, .. } => {
-                sources.iter().any(|source| source == "." || source.is_empty())
-            }
-            Reading::Whole { .. } | Reading::Always { .. } => true,
-        };
-        if whole && context.as_str().is_empty() {
-            refuse_own_output(tree, dockerfile, ignore_file.as_deref(), read)?;
-        }
-        let entries = match &read.reading {
-            Reading::Paths { sources, parents, .. } => sources::entries(tree, sources, *parents)?,
-            Reading::Whole { .. } | Reading::Always { .. } => sources::whole(tree)?,
-        };
-        let manifest = Arc::new(manifest(tree.root(), &entries, &self.index)?);
-        self.manifests.insert(key, manifest.clone());
+        let manifest = Arc::new(self.make(request, identity.1.as_deref())?);
+        lock(&self.manifests).insert(identity, manifest.clone());
         Ok(manifest)
     }
 
+    /// The ignore file that holds for `request`, relative to the root, and its text.
+    pub(super) fn ignore_text(&self, request: &Request<'_>) -> Option<(Utf8PathBuf, Arc<str>)> {
+        let file = self.identity(request).1?;
+        let text = lock(&self.ignores).get(&file)?.1.clone();
+        Some((file, text))
+    }
+
     /// Keeps the hashes of files for the next run.
-    pub fn save(&mut self) {
+    pub(super) fn save(&mut self) {
         self.index.save();
     }
+
+    fn identity(&self, request: &Request<'_>) -> Identity {
+        let Request { folder, dockerfile, read } = request;
+        let what = match &read.reading {
+            Reading::Paths { sources, excludes, parents } => {
+                format!("{parents}\0{}\0\0{}", sources.join("\0"), excludes.join("\0"))
+            }
+            Reading::Whole { .. } if read.instruction == UNKNOWN_ONBUILD => "ONBUILD".to_owned(),
+            Reading::Whole { .. } | Reading::Always { .. } => ".".to_owned(),
+        };
+        let ignore = ignore_file(self.root, folder, dockerfile, read.context.is_some());
+        ((*folder).to_owned(), ignore, what)
+    }
+
+    fn make(
+        &self,
+        request: &Request<'_>,
+        ignore_file: Option<&Utf8Path>,
+    ) -> anyhow::Result<Manifest> {
+        let root = self
+            .files
+            .folder(request.folder)
+            .unwrap_or_else(|| Folder::new(self.root.join(request.folder)));
+        let mut context =
+            Context { root, ignore: self.ignore(ignore_file)?, without_own_output: false };
+        let is_root = request.read.context.is_none() && request.folder.as_str().is_empty();
+        if is_root && request.read.instruction == UNKNOWN_ONBUILD {
+            // Nobody wrote this reading, so nobody is asked to mend it.
+            context.without_own_output = true;
+        } else if is_root && sources::is_whole(&request.read.reading) {
+            refuse_own_output(&context, request, ignore_file)?;
+        }
+        let entries = sources::entries(&context, &request.read.reading)?;
+        let hashes = entries
+            .par_iter()
+            .with_min_len(64)
+            .map(|entry| self.hash(&context, entry))
+            .collect::<anyhow::Result<Vec<Option<Hash>>>>()?;
+        let mut hasher = Sha256::new();
+        let mut stats = DefaultHasher::new();
+        let mut writer = Writer::default();
+        let (mut files, mut bytes) = (0, 0);
+        for (entry, hash) in entries.iter().zip(&hashes) {
+            if let Kind::File(File { stat, .. }) = &entry.node.kind {
+                files += 1;
+                bytes += stat.size;
+                stat.hash(&mut stats);
+            }
+            writer.write(entry, hash.as_ref(), &mut hasher);
+        }
+        drop(entries);
+        let hash: Hash = hasher.finalize().into();
+        let stats = stats.finish();
+        let reading = request.read.reading.clone();
+        Ok(Manifest { hash, files, bytes, stats, source: Some((context, reading)) })
+    }
+
+    fn hash(&self, context: &Context, entry: &Entry<'_>) -> anyhow::Result<Option<Hash>> {
+        let Kind::File(file) = &entry.node.kind else { return Ok(None) };
+        if let Some(hash) = file.hash.get() {
+            return Ok(Some(*hash));
+        }
+        let hash = self.index.hash(&context.root.path().join(&entry.path), &file.stat)?;
+        Ok(Some(*file.hash.get_or_init(|| hash)))
+    }
+
+    fn ignore(&self, file: Option<&Utf8Path>) -> anyhow::Result<Arc<Ignore>> {
+        let Some(file) = file else { return Ok(Arc::default()) };
+        if let Some((known, _)) = lock(&self.ignores).get(file) {
+            return Ok(known.clone());
+        }
+        let (ignore, text) = load_ignore(self.root, file)?;
+        let ignore = Arc::new(ignore);
+        lock(&self.ignores).insert(file.to_owned(), (ignore.clone(), text.into()));
+        Ok(ignore)
+    }
+}
+
+impl Manifest {
+    /// One line a path, sorted by path, as they were when the manifest was made.
+    ///
+    /// # Errors
+    /// None that making it did not have.
+    pub fn lines(&self) -> anyhow::Result<Vec<Line>> {
+        let Some((context, reading)) = &self.source else { return Ok(Vec::new()) };
+        let entries = sources::entries(context, reading)?;
+        Ok(entries.iter().map(Line::of).collect())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `<Dockerfile>.dockerignore` beside the Dockerfile, which wins outright, else the context's own. Named contexts have
@@ -120,75 +197,42 @@ fn ignore_file(
     dockerfile: &Utf8Path,
     named: bool,
 ) -> Option<Utf8PathBuf> {
-    let beside = Utf8PathBuf::from(format!("{dockerfile}.dockerignore"));
+    let beside = (!named).then(|| Utf8PathBuf::from(format!("{dockerfile}.dockerignore")));
     let own = context.join(".dockerignore");
-    let candidates = if named { vec![own] } else { vec![beside, own] };
-    candidates.into_iter().find(|file| root.join(file).is_file())
+    beside.into_iter().chain([own]).find(|file| root.join(file).is_file())
 }
 
-fn load_ignore(root: &Utf8Path, file: Option<&Utf8Path>) -> anyhow::Result<Ignore> {
-    let Some(file) = file else { return Ok(Ignore::default()) };
+fn load_ignore(root: &Utf8Path, file: &Utf8Path) -> anyhow::Result<(Ignore, String)> {
     let text =
         fs::read_to_string(root.join(file)).with_context(|| format!("failed to read {file}"))?;
-    Ignore::parse(&text).map_err(|wrong| {
-        let mistake = |bad: BadPattern| Mistake::new(bad.why).at(Place::new(file, bad.line, 1));
-        wrong.into_iter().map(mistake).collect::<Mistakes>().into()
-    })
+    match Ignore::parse(&text) {
+        Ok(ignore) => Ok((ignore, text)),
+        Err(wrong) => {
+            let mistake = |bad: BadPattern| Mistake::new(bad.why).at(Place::new(file, bad.line, 1));
+            Err(wrong.into_iter().map(mistake).collect::<Mistakes>().into())
+        }
+    }
 }
 
 /// A context that takes in what this tool itself writes could never be up to date.
 fn refuse_own_output(
-    tree: &Tree,
-    dockerfile: &Utf8Path,
+    context: &Context,
+    request: &Request<'_>,
     ignore_file: Option<&Utf8Path>,
-    read: &ContextRead,
 ) -> anyhow::Result<()> {
     let taken: Vec<&str> =
-        [".git", "target"].into_iter().filter(|path| !tree.ignores(path)).collect();
+        [".git", "target"].into_iter().filter(|path| !context.ignores(path)).collect();
     if taken.is_empty() {
         return Ok(());
     }
+    let Request { dockerfile, read, .. } = request;
     let lines = taken.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" and ");
     let file = ignore_file.map_or_else(|| format!("{dockerfile}.dockerignore"), shown);
     Err(Mistake::new(format!(
         "{} takes {lines} of the workspace into the build context",
         read.instruction
     ))
-    .at(Place::new(dockerfile, read.line, 1))
+    .at(Place::new(*dockerfile, read.line, 1))
     .mend(format!("add the lines {lines} to {file}"))
     .into_error())
-}
-
-fn manifest(root: &Utf8Path, entries: &[Entry], index: &Index) -> anyhow::Result<Manifest> {
-    let contents = entries
-        .par_iter()
-        .map(|entry| match &entry.kind {
-            Kind::File(stat) => index
-                .hash(&root.join(&entry.path), stat)
-                .map(|hash| format!("sha256:{}", hex(&hash))),
-            Kind::Symlink(target) => Ok(format!("-> {target}")),
-            Kind::Folder => Ok("folder".to_owned()),
-            Kind::Other => Ok("other".to_owned()),
-        })
-        .collect::<anyhow::Result<Vec<String>>>()?;
-    let mut hasher = Sha256::new();
-    let mut lines = Vec::with_capacity(entries.len());
-    let (mut files, mut bytes) = (0, 0);
-    let mut text = String::new();
-    for (entry, content) in entries.iter().zip(contents) {
-        let size = match &entry.kind {
-            Kind::File(stat) => Some(stat.size),
-            _ => None,
-        };
-        files += u64::from(size.is_some());
-        bytes += size.unwrap_or(0);
-        // A link's own mode means nothing: it differs between systems.
-        let mode = if matches!(entry.kind, Kind::Symlink(_)) { 0o777 } else { entry.mode };
-        text.clear();
-        // NUL cannot stand in a path, so no two lists of entries give the same text. Writing to a `String` cannot fail.
-        let _written = write!(text, "{mode:o}\0{content}\0{}\0", entry.path);
-        hasher.update(text.as_bytes());
-        lines.push(Line { path: entry.path.clone(), mode, content, bytes: size });
-    }
-    Ok(Manifest { hash: hex(&hasher.finalize().into()), files, bytes, lines: Arc::new(lines) })
 }

@@ -1,10 +1,10 @@
 //! Remembers the hashes of files that have not changed, as git's index does, so that a second look reads nothing.
 //!
 //! Losing the index costs time, never correctness. A file that changed within the clock's resolution of the last look
-//! is read again («racy git»).
+//! is read again («racy git»). The file is a sorted table of fixed rows, so that loading it parses nothing.
 
-use std::collections::HashMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,13 +14,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
 /// What tells a changed file from an unchanged one without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stat {
     /// Bytes.
     pub(super) size: u64,
     /// Nanoseconds since 1970.
-    modified: i128,
-    changed: i128,
+    modified: i64,
+    changed: i64,
     inode: u64,
     device: u64,
 }
@@ -30,7 +30,7 @@ impl Stat {
     pub(super) fn of(metadata: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
         let nanoseconds =
-            |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+            |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Self {
             size: metadata.len(),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
@@ -45,7 +45,7 @@ impl Stat {
         let nanoseconds = |time: std::io::Result<SystemTime>| {
             time.ok()
                 .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-                .map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0))
+                .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0))
         };
         Self {
             size: metadata.len(),
@@ -56,8 +56,16 @@ impl Stat {
         }
     }
 
-    fn newest(&self) -> i128 {
+    fn newest(&self) -> i64 {
         self.modified.max(self.changed)
+    }
+
+    fn write(&self, row: &mut Vec<u8>) {
+        row.extend(self.size.to_le_bytes());
+        row.extend(self.modified.to_le_bytes());
+        row.extend(self.changed.to_le_bytes());
+        row.extend(self.inode.to_le_bytes());
+        row.extend(self.device.to_le_bytes());
     }
 }
 
@@ -66,68 +74,75 @@ pub(super) type Hash = [u8; 32];
 
 /// File systems keep times to two seconds at worst (FAT); a file this young is read again.
 const RESOLUTION: Duration = Duration::from_secs(2);
-const HEADER: &str = "dockyard index 1";
+const HEADER: &[u8] = b"dockyard index 2";
+/// A row: 8 bytes of the path's fingerprint, 40 of the stat, 32 of the hash.
+const ROW: usize = 8 + STAT + 32;
+const STAT: usize = 40;
+
+type Row = [u8; ROW];
 
 /// The hashes known from the last run and those of this one.
 #[derive(Debug)]
 pub(super) struct Index {
     file: Utf8PathBuf,
-    known: HashMap<String, (Stat, Hash)>,
-    new: Mutex<Vec<(String, Stat, Hash)>>,
-    started: i128,
+    /// Sorted.
+    known: Vec<Row>,
+    new: Mutex<Vec<Row>>,
+    started: i64,
 }
 
 impl Index {
     /// Loads the index kept in `file`; an unreadable one is as good as none.
     pub(super) fn load(file: Utf8PathBuf) -> Self {
-        let known = fs::read(&file).ok().and_then(|bytes| parse(&bytes)).unwrap_or_default();
+        let known = fs::File::open(&file).ok().and_then(rows).unwrap_or_default();
         Self { file, known, new: Mutex::default(), started: now() }
     }
 
     /// The hash of the content of `path`, whose `stat` was just taken.
     pub(super) fn hash(&self, path: &Utf8Path, stat: &Stat) -> anyhow::Result<Hash> {
-        if let Some((known, hash)) = self.known.get(path.as_str())
-            && known == stat
+        let mut row = Vec::with_capacity(ROW);
+        row.extend(fingerprint(path).to_be_bytes());
+        stat.write(&mut row);
+        let at = self.known.partition_point(|known| known[..8 + STAT] < row[..]);
+        if let Some(known) = self.known.get(at)
+            && let Some(hash) = known.strip_prefix(row.as_slice())
         {
-            return Ok(*hash);
+            return hash.try_into().context("a row ends with a hash");
         }
         let hash = hash_file(path)?;
-        let resolution = i128::try_from(RESOLUTION.as_nanos()).unwrap_or(i128::MAX);
-        if stat.newest() + resolution < self.started
+        let resolution = i64::try_from(RESOLUTION.as_nanos()).unwrap_or(i64::MAX);
+        if stat.newest().saturating_add(resolution) < self.started
             && let Ok(mut new) = self.new.lock()
         {
-            new.push((path.as_str().to_owned(), *stat, hash));
+            row.extend(hash);
+            new.extend(Row::try_from(row));
         }
         Ok(hash)
     }
 
     /// Writes what is new, atomically. A failure is no error: the next run reads the files again.
     pub(super) fn save(&mut self) {
-        let new = std::mem::take(&mut *match self.new.lock() {
+        let mut new = std::mem::take(&mut *match self.new.lock() {
             Ok(new) => new,
             Err(poisoned) => poisoned.into_inner(),
         });
         if new.is_empty() {
             return;
         }
-        for (path, stat, hash) in new {
-            self.known.insert(path, (stat, hash));
-        }
-        let mut bytes = Vec::with_capacity(self.known.len() * 160);
-        let mut write = || -> std::io::Result<()> {
-            writeln!(bytes, "{HEADER}")?;
-            for (path, (stat, hash)) in &self.known {
-                let Stat { size, modified, changed, inode, device } = stat;
-                let hash = hex(hash);
-                bytes.write_all(
-                    format!("{size} {modified} {changed} {inode} {device} {hash} {path}\0")
-                        .as_bytes(),
-                )?;
-            }
+        // One row a path: the newest.
+        new.sort_unstable();
+        self.known.retain(|known| {
+            let at = new.partition_point(|row| row[..8] < known[..8]);
+            new.get(at).is_none_or(|row| row[..8] != known[..8])
+        });
+        self.known.extend(new);
+        self.known.sort_unstable();
+        let write = || -> std::io::Result<()> {
             let folder = self.file.parent().unwrap_or(Utf8Path::new("."));
             fs::create_dir_all(folder)?;
             let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-            temporary.write_all(&bytes)?;
+            temporary.write_all(HEADER)?;
+            temporary.write_all(self.known.as_flattened())?;
             temporary.persist(&self.file)?;
             Ok(())
         };
@@ -135,23 +150,24 @@ impl Index {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<HashMap<String, (Stat, Hash)>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let text = text.strip_prefix(HEADER)?.strip_prefix('\n')?;
-    let mut known = HashMap::with_capacity(text.len() / 160);
-    for line in text.split_terminator('\0') {
-        let mut parts = line.splitn(7, ' ');
-        let stat = Stat {
-            size: parts.next()?.parse().ok()?,
-            modified: parts.next()?.parse().ok()?,
-            changed: parts.next()?.parse().ok()?,
-            inode: parts.next()?.parse().ok()?,
-            device: parts.next()?.parse().ok()?,
-        };
-        let hash = from_hex(parts.next()?)?;
-        known.insert(parts.next()?.to_owned(), (stat, hash));
+fn rows(mut file: fs::File) -> Option<Vec<Row>> {
+    let size = usize::try_from(file.metadata().ok()?.len()).ok()?.checked_sub(HEADER.len())?;
+    let mut header = [0; HEADER.len()];
+    file.read_exact(&mut header).ok()?;
+    if header != HEADER || size % ROW != 0 {
+        return None;
     }
-    Some(known)
+    let mut rows = vec![[0; ROW]; size / ROW];
+    file.read_exact(rows.as_flattened_mut()).ok()?;
+    // A table that somebody else wrote out of order would hide rows, and nothing worse.
+    Some(rows)
+}
+
+/// Of a path, so that rows have one length. Two paths with one fingerprint would still need equal inodes, sizes and times.
+fn fingerprint(path: &Utf8Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.as_str().hash(&mut hasher);
+    hasher.finish()
 }
 
 fn hash_file(path: &Utf8Path) -> anyhow::Result<Hash> {
@@ -167,26 +183,50 @@ fn hash_file(path: &Utf8Path) -> anyhow::Result<Hash> {
 }
 
 pub(super) fn hex(hash: &Hash) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _written = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(64);
+    for byte in hash {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
-fn from_hex(text: &str) -> Option<Hash> {
-    let mut hash = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(hash)
-}
-
-fn now() -> i128 {
+fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file whose content was changed behind the same size and times is not seen, an index that fails to see more is
+    /// a bug: an old file is read once, a young one always.
+    #[test]
+    fn old_files_are_read_once_and_young_ones_always() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let file = root.join("file");
+        fs::write(&file, "one").unwrap();
+        let stat = Stat::of(&fs::metadata(&file).unwrap());
+        let one = Index::load(root.join("index")).hash(&file, &stat).unwrap();
+        assert_eq!(hex(&one), hex(&Sha256::digest("one").into()));
+
+        let mut young = Index::load(root.join("index"));
+        young.hash(&file, &stat).unwrap();
+        young.save();
+        fs::write(&file, "two").unwrap();
+        let two = Index::load(root.join("index")).hash(&file, &stat).unwrap();
+        assert_ne!(two, one, "the file was as young as the look at it");
+
+        let mut later = Index::load(root.join("index"));
+        later.started += 10_000_000_000;
+        later.hash(&file, &stat).unwrap();
+        later.save();
+        fs::write(&file, "six").unwrap();
+        assert_eq!(Index::load(root.join("index")).hash(&file, &stat).unwrap(), two);
+        let other = Stat { changed: stat.changed + 1, ..stat };
+        assert_ne!(Index::load(root.join("index")).hash(&file, &other).unwrap(), two);
+    }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
-use super::files::{Contexts, Manifest};
+use super::files::{Contexts, Request};
 use super::index::hex;
-use crate::dockerfile::{Dockerfile, Reading};
+use super::manifest::Manifest;
+use crate::dockerfile::{ContextRead, Dockerfile, Reading, Via};
 use crate::graph::{Binding, External, Graph, Node, Vertex};
 use crate::mistake::Mistakes;
 use crate::reference::{Digest, Platform, Reference};
@@ -73,10 +75,34 @@ pub type Bases = BTreeMap<Reference, Base>;
 pub struct PlatformKey {
     pub key: Key,
     pub inputs: Inputs,
-    /// What was read from contexts, by the name of its input.
-    pub manifests: BTreeMap<String, std::sync::Arc<Manifest>>,
+    /// What is read from contexts, in the order of the Dockerfile.
+    pub reads: Vec<Read>,
+    /// The text of the ignore files that hold for these, by path. No input: what they leave out is not read.
+    pub ignores: BTreeMap<Utf8PathBuf, Arc<str>>,
     /// Why the target can never be up to date.
     pub always: Vec<String>,
+}
+
+impl PlatformKey {
+    /// Whether the inputs are those of `then`, and no file was written in between, even to be put back.
+    pub fn is_untouched_since(&self, then: &Self) -> bool {
+        let stats =
+            |key: &Self| key.reads.iter().map(|read| read.manifest.stats).collect::<Vec<_>>();
+        self.key == then.key && stats(self) == stats(then)
+    }
+}
+
+/// What one instruction reads from a context.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The name of its input.
+    pub input: String,
+    /// The context's folder, relative to the workspace root.
+    pub folder: Utf8PathBuf,
+    /// `COPY`, `RUN --mount`, …
+    pub instruction: String,
+    pub line: u32,
+    pub manifest: Arc<Manifest>,
 }
 
 /// Every key of the workspace.
@@ -90,6 +116,12 @@ impl Keys {
 
     pub fn of(&self, name: &TargetName) -> impl Iterator<Item = (&Platform, &PlatformKey)> {
         self.0.get(name).into_iter().flatten()
+    }
+
+    /// The key of `name` over all its platforms.
+    fn over_all(&self, name: &TargetName) -> Option<Key> {
+        let platforms = self.0.get(name)?;
+        Some(Key::over(platforms.iter().map(|(platform, key)| (platform, &key.key))))
     }
 
     /// The key of `name` built for `platforms`, in the order of the platforms' names.
@@ -124,6 +156,7 @@ pub fn compute(
 ) -> anyhow::Result<Keys> {
     let mut keys = Keys::default();
     let mut mistakes = Mistakes::default();
+    prepare(sources, wanted, contexts);
     for vertex in wanted {
         let Some(node) = sources.nodes.get(&vertex.name) else { continue };
         let mut platforms = BTreeMap::new();
@@ -143,6 +176,66 @@ pub fn compute(
     mistakes.none()?;
     contexts.save();
     Ok(keys)
+}
+
+/// Looks at all files at once, on all cores.
+fn prepare(sources: &Sources<'_>, wanted: &[&Vertex], contexts: &Contexts<'_>) {
+    let mut reads = Vec::new();
+    for vertex in wanted {
+        let Some(node) = sources.nodes.get(&vertex.name) else { continue };
+        for platform in vertex.platforms.keys() {
+            let of_platform = reads_of(sources, vertex, node, platform);
+            let dockerfile = &node.target.dockerfile.value;
+            reads.extend(of_platform.into_iter().map(|read| (dockerfile, read)));
+        }
+    }
+    let requests: Vec<Request<'_>> = reads
+        .iter()
+        .filter(|(_, (_, read))| !matches!(read.reading, Reading::Always { .. }))
+        .map(|(dockerfile, (folder, read))| Request { folder, dockerfile, read })
+        .collect();
+    contexts.prepare(&requests);
+}
+
+/// What building `vertex` reads from contexts that are folders: these, and what is read.
+fn reads_of(
+    sources: &Sources<'_>,
+    vertex: &Vertex,
+    node: &Node<'_>,
+    platform: &Platform,
+) -> Vec<(Utf8PathBuf, ContextRead)> {
+    let target = node.target;
+    let resolved = &vertex.platforms[platform];
+    let folder = |read: &ContextRead| match &read.context {
+        None => Some(target.context.clone()),
+        Some(name) => match target.contexts.get(name) {
+            Some(ContextSource::Folder(folder)) => Some(folder.clone()),
+            _ => None,
+        },
+    };
+    let mut reads: Vec<_> =
+        resolved.reads.iter().filter_map(|read| Some((folder(read)?, read.clone()))).collect();
+    let unknown = vertex.external.iter().find(|external| {
+        matches!(external.via, Via::From | Via::Context)
+            && external.platforms.iter().any(|(child, _)| child == platform)
+            && !sources.bases.contains_key(&external.reference)
+            && !sources.workspace.config.bases.contains_key(&external.reference)
+    });
+    // What the base may have its children copy is not known before it is locked.
+    if let Some(base) = unknown {
+        let why = format!("the ONBUILD of {} is unknown", base.reference.familiar());
+        reads.push((
+            target.context.clone(),
+            ContextRead {
+                context: None,
+                reading: Reading::Whole { why },
+                instruction: super::files::UNKNOWN_ONBUILD.to_owned(),
+                line: base.place.line,
+                stage: 0,
+            },
+        ));
+    }
+    reads
 }
 
 fn of_platform(
@@ -183,8 +276,10 @@ fn of_platform(
     }
     add_frontend(&mut inputs, node.dockerfile, sources.bases);
 
-    let mut manifests = BTreeMap::new();
-    for read in &resolved.reads {
+    let mut reads = Vec::new();
+    let mut ignores = BTreeMap::new();
+    let all = reads_of(sources, vertex, node, platform);
+    for (folder, read) in &all {
         if let Reading::Always { why } = &read.reading {
             always.push(format!(
                 "{why} ({}, {}:{})",
@@ -192,22 +287,18 @@ fn of_platform(
             ));
             continue;
         }
-        let folder = match &read.context {
-            None => target.context.as_path(),
-            Some(name) => match target.contexts.get(name) {
-                Some(ContextSource::Folder(folder)) => folder.as_path(),
-                _ => continue,
-            },
-        };
-        let manifest = contexts.read(folder, &target.dockerfile.value, read)?;
-        let name = format!(
+        let request = Request { folder, dockerfile: &target.dockerfile.value, read };
+        let manifest = contexts.read(&request)?;
+        let input = format!(
             "files {} ({}:{})",
             described(&read.reading, read.context.as_deref()),
             read.instruction,
             read.line
         );
-        inputs.insert(name.clone(), format!("sha256:{}", manifest.hash));
-        manifests.insert(name, manifest);
+        inputs.insert(input.clone(), manifest.digest());
+        ignores.extend(contexts.ignore_text(&request));
+        let (folder, instruction) = (folder.clone(), read.instruction.clone());
+        reads.push(Read { input, folder, instruction, line: read.line, manifest });
     }
     let mut hasher = Sha256::new();
     for (name, value) in &inputs {
@@ -216,7 +307,7 @@ fn of_platform(
         hasher.update((value.len() as u64).to_le_bytes());
         hasher.update(value);
     }
-    Ok(PlatformKey { key: Key::of(&hasher.finalize().into()), inputs, manifests, always })
+    Ok(PlatformKey { key: Key::of(&hasher.finalize().into()), inputs, reads, ignores, always })
 }
 
 fn add_settings(inputs: &mut Inputs, target: &Target) {
@@ -259,30 +350,38 @@ fn stamped(target: &Target, argument: &str) -> bool {
 
 fn add_parents(inputs: &mut Inputs, vertex: &Vertex, platform: &Platform, keys: &Keys) {
     for edge in &vertex.parents {
-        for (_, parent_platform) in edge.platforms.iter().filter(|(child, _)| child == platform) {
-            let Some(parent) = keys.get(&edge.parent, parent_platform) else { continue };
+        for (_, parent_platform) in edge.uses.iter().filter(|(child, _)| child == platform) {
+            // Which platform the builder has must not tell two machines' keys apart.
+            let (on, key) = match parent_platform {
+                Some(on) => (on.to_string(), keys.get(&edge.parent, on).map(|key| key.key.clone())),
+                None => (BUILDER.to_owned(), keys.over_all(&edge.parent)),
+            };
             let by = match &edge.binding {
                 Binding::Context(name) | Binding::Argument(name) => name.as_str(),
                 Binding::Impossible => "",
             };
-            inputs.insert(
-                format!("parent {} {parent_platform} as {by}", edge.parent),
-                parent.key.to_string(),
-            );
+            let Some(key) = key else { continue };
+            inputs.insert(format!("parent {} {on} as {by}", edge.parent), key.to_string());
         }
     }
 }
 
+/// What stands for the builder's own platform.
+const BUILDER: &str = "builder";
+
 fn add_external(inputs: &mut Inputs, external: &External, platform: &Platform, bases: &Bases) {
-    for (_, base_platform) in external.platforms.iter().filter(|(child, _)| child == platform) {
+    for (_, base_platform) in external.uses.iter().filter(|(child, _)| child == platform) {
         let value = match bases.get(&external.reference) {
             None => "unlocked".to_owned(),
-            Some(Base::Locked { index, platforms }) => {
-                platforms.get(base_platform).unwrap_or(index).to_string()
-            }
+            Some(Base::Locked { index, platforms }) => base_platform
+                .as_ref()
+                .and_then(|platform| platforms.get(platform))
+                .unwrap_or(index)
+                .to_string(),
             Some(Base::Substitute { recipe }) => format!("substitute {recipe}"),
         };
-        inputs.insert(format!("base {} {base_platform}", external.reference), value);
+        let on = base_platform.as_ref().map_or_else(|| BUILDER.to_owned(), Platform::to_string);
+        inputs.insert(format!("base {} {on}", external.reference), value);
     }
 }
 

@@ -3,16 +3,22 @@
 //! Time, host, user, file dates, absolute paths and publication are no inputs. Whether a built image of a key is still
 //! there is asked elsewhere (`engine`, `publish`); what to do about it is `plan`'s question. Called by `command`.
 
+mod context;
 mod files;
+mod glob;
 mod index;
 mod inputs;
+mod manifest;
 mod record;
 mod sources;
 mod tree;
 
-pub use files::{Contexts, Line, Manifest};
-pub use inputs::{Base, Bases, Inputs, Key, Keys, PlatformKey, Sources, compute, state_folder};
-pub use record::{Record, Records};
+pub use files::Contexts;
+pub use inputs::{
+    Base, Bases, Inputs, Key, Keys, PlatformKey, Read, Sources, compute, state_folder,
+};
+pub use manifest::{Line, Manifest};
+pub use record::{ReadRecord, Record, Records};
 
 /// The version of everything that this module does: raised when equal inputs would give another meaning.
 pub const SCHEMA: u32 = 1;

@@ -2,14 +2,15 @@
 //!
 //! Losing every record costs time, never correctness; one that cannot be read is as good as none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Inputs, Key, SCHEMA};
+use super::{Inputs, Key, Line, PlatformKey, SCHEMA};
 use crate::reference::{Digest, Platform};
 use crate::workspace::TargetName;
 
@@ -34,18 +35,52 @@ pub struct Record {
     pub seconds: f64,
     /// Why it was built.
     pub reasons: Vec<String>,
+    /// What was read from contexts; the lines are kept apart, see [`Records::lines`].
+    pub reads: Vec<ReadRecord>,
+    /// The ignore files that held, by path.
+    pub ignores: BTreeMap<Utf8PathBuf, String>,
 }
+
+/// What one instruction read.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadRecord {
+    /// The context's folder, relative to the workspace root.
+    pub folder: Utf8PathBuf,
+    pub instruction: String,
+    pub line: u32,
+    /// Of the manifest: `sha256:…`.
+    pub manifest: String,
+}
+
+impl ReadRecord {
+    /// Of everything that `key` reads.
+    pub fn all(key: &PlatformKey) -> Vec<Self> {
+        let of_read = |read: &super::Read| Self {
+            folder: read.folder.clone(),
+            instruction: read.instruction.clone(),
+            line: read.line,
+            manifest: read.manifest.digest(),
+        };
+        key.reads.iter().map(of_read).collect()
+    }
+}
+
+/// A manifest this young may belong to a record that another process is about to write.
+const YOUNG: Duration = Duration::from_secs(600);
 
 /// The folder of records of a workspace.
 #[derive(Clone, Debug)]
 pub struct Records {
     folder: Utf8PathBuf,
+    /// One file a manifest, named by its hash, however many records name it.
+    manifests: Utf8PathBuf,
 }
 
 impl Records {
     /// Records below `state`, see [`super::state_folder`].
     pub fn new(state: &Utf8Path) -> Self {
-        Self { folder: state.join("records") }
+        Self { folder: state.join("records"), manifests: state.join("manifests") }
     }
 
     fn file(&self, name: &TargetName, platform: &Platform) -> Utf8PathBuf {
@@ -74,22 +109,83 @@ impl Records {
         record: &Record,
     ) -> anyhow::Result<()> {
         let file = self.file(name, platform);
-        let folder = file.parent().unwrap_or(&self.folder);
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(folder)?;
-            let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        let write = || -> anyhow::Result<()> {
             let mut bytes = serde_json::to_vec_pretty(record)?;
             bytes.push(b'\n');
-            temporary.write_all(&bytes)?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(&file)?;
+            replace(&file, &bytes)?;
             Ok(())
         };
         write().with_context(|| format!("failed to record the build of {name} in {file}"))
+    }
+
+    /// Keeps the lines of everything that `key` reads, for [`Records::lines`].
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn keep_lines(&self, key: &PlatformKey) -> anyhow::Result<()> {
+        for read in &key.reads {
+            let file = self.manifest(&read.manifest.digest());
+            if !file.exists() {
+                let text: String = read.manifest.lines()?.iter().map(Line::to_text).collect();
+                replace(&file, text.as_bytes())
+                    .with_context(|| format!("failed to write {file}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines of a recorded manifest; nothing where they were not kept.
+    pub fn lines(&self, manifest: &str) -> Option<Vec<Line>> {
+        Line::parse_all(&fs::read_to_string(self.manifest(manifest)).ok()?)
+    }
+
+    fn manifest(&self, digest: &str) -> Utf8PathBuf {
+        self.manifests.join(digest.strip_prefix("sha256:").unwrap_or(digest))
+    }
+
+    /// Removes manifests that no record names. A failure is no error: they only take room.
+    pub fn prune(&self) {
+        let mut named = BTreeSet::new();
+        for record in self.every_file() {
+            let Some(record) = fs::read(record)
+                .ok()
+                .and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok())
+            else {
+                continue;
+            };
+            named.extend(record.reads.iter().map(|read| self.manifest(&read.manifest)));
+        }
+        for file in list(&self.manifests) {
+            let age = fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
+            let is_old = age.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > YOUNG);
+            if is_old && !named.contains(&file) {
+                let _stays = fs::remove_file(&file);
+            }
+        }
+    }
+
+    fn every_file(&self) -> Vec<Utf8PathBuf> {
+        list(&self.folder).iter().flat_map(|folder| list(folder)).collect()
     }
 
     /// Forgets a build, so that nothing can be skipped because of it.
     pub fn forget(&self, name: &TargetName, platform: &Platform) {
         let _absent = fs::remove_file(self.file(name, platform));
     }
+}
+
+/// Writes `file` whole or not at all.
+fn replace(file: &Utf8Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Utf8Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file)?;
+    Ok(())
+}
+
+fn list(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Ok(entries) = folder.read_dir_utf8() else { return Vec::new() };
+    entries.flatten().map(camino::Utf8DirEntry::into_path).collect()
 }

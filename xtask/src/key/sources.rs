@@ -1,195 +1,192 @@
-//! Which paths of a context does an instruction read?
+//! Which paths of a context does an instruction read? Wider where it cannot be told exactly.
+//!
+//! Follows what BuildKit hashes for its own cache (`cache/contenthash/checksum.go`): a path with everything in it, its
+//! links followed; for wildcards and `--exclude` each match, and what the links among the matches lead to.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use super::context::{Context, End, Entry};
+use super::glob::{self, has_wildcard};
+use super::tree::{Folder, Kind};
+use crate::dockerfile::Reading;
+use crate::dockerfile::ignore::Ignore;
 
-use super::tree::{Entry, Kind, Tree};
-
-/// What the sources of one `COPY`, `ADD` or bind mount take from `tree`: wider where it cannot be told exactly.
-pub(super) fn entries(
-    tree: &mut Tree,
-    sources: &[String],
-    parents: bool,
-) -> anyhow::Result<Arc<Vec<Entry>>> {
-    if let [one] = sources
-        && !parents
-        && !has_wildcard(one)
-    {
-        return literal(tree, one);
-    }
-    let mut all: BTreeMap<String, Entry> = BTreeMap::new();
-    for source in sources {
-        let found = if has_wildcard(source) {
-            matching(tree, source, parents)?
-        } else {
-            literal(tree, source)?
-        };
-        for entry in found.iter() {
-            all.entry(entry.path.clone()).or_insert_with(|| entry.clone());
-        }
-        if parents {
-            // The folders above a source are made in the image, with their modes.
-            let mut rest = source.as_str();
-            while let Some((parent, _)) = rest.rsplit_once('/') {
-                rest = parent;
-                if let Some(entry) = tree.below(parent)?.iter().find(|entry| entry.path == parent) {
-                    all.entry(entry.path.clone()).or_insert_with(|| entry.clone());
-                }
-            }
-        }
-    }
-    Ok(Arc::new(all.into_values().collect()))
-}
-
-/// The whole context.
-pub(super) fn whole(tree: &mut Tree) -> anyhow::Result<Arc<Vec<Entry>>> {
-    tree.below("")
-}
-
-fn literal(tree: &mut Tree, source: &str) -> anyhow::Result<Arc<Vec<Entry>>> {
-    if source == "." || source.is_empty() {
-        return whole(tree);
-    }
-    // A symbolic link on the way, or at the end, is followed inside the context; where it leads is anyone's guess.
-    let mut prefix = String::new();
-    for part in source.split('/') {
-        if !prefix.is_empty() {
-            prefix.push('/');
-        }
-        prefix.push_str(part);
-        if tree.root().join(&prefix).is_symlink() {
-            return whole(tree);
-        }
-    }
-    tree.below(source)
-}
-
-fn matching(tree: &mut Tree, pattern: &str, parents: bool) -> anyhow::Result<Arc<Vec<Entry>>> {
-    let before: Vec<&str> = pattern.split('/').take_while(|part| !has_wildcard(part)).collect();
-    let folder = before.join("/");
-    let candidates = if folder.is_empty() { whole(tree)? } else { literal(tree, &folder)? };
-    if parents {
-        return Ok(candidates);
-    }
-    let pattern: Vec<&str> = pattern.split('/').collect();
-    let mut found = Vec::new();
-    let mut under: Option<&str> = None;
-    for entry in candidates.iter() {
-        if under.is_some_and(|folder| {
-            entry.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-        }) {
-            found.push(entry.clone());
-            continue;
-        }
-        let parts: Vec<&str> = entry.path.split('/').collect();
-        let matched = parts.len() == pattern.len()
-            && parts.iter().zip(&pattern).all(|(part, p)| go_match(p, part));
-        if !matched {
-            continue;
-        }
-        match entry.kind {
-            Kind::Symlink(_) => return whole(tree),
-            Kind::Folder => under = Some(&entry.path),
-            Kind::File(_) | Kind::Other => {}
-        }
-        found.push(entry.clone());
-    }
-    // A folder's content sorts after siblings such as `a-b` (`-` is before `/`): take what the loop passed over.
-    let folders: Vec<String> = found
-        .iter()
-        .filter(|entry| entry.kind == Kind::Folder)
-        .map(|entry| format!("{}/", entry.path))
-        .collect();
-    for entry in candidates.iter() {
-        if folders.iter().any(|folder| entry.path.starts_with(folder)) {
-            found.push(entry.clone());
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found.dedup_by(|a, b| a.path == b.path);
-    Ok(Arc::new(found))
-}
-
-fn has_wildcard(text: &str) -> bool {
-    text.contains(['*', '?', '[', '\\'])
-}
-
-/// Go's `filepath.Match` for one part of a path. A malformed pattern, which Go refuses, matches everything: the build
-/// will say so.
-fn go_match(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let name: Vec<char> = name.chars().collect();
-    matches(&pattern, &name)
-}
-
-fn matches(pattern: &[char], name: &[char]) -> bool {
-    match pattern.first() {
-        None => name.is_empty(),
-        Some('*') => (0..=name.len()).any(|skip| matches(&pattern[1..], &name[skip..])),
-        Some('?') => !name.is_empty() && matches(&pattern[1..], &name[1..]),
-        Some('[') => match class(&pattern[1..], name.first().copied()) {
-            Some((hit, rest)) => hit && matches(rest, &name[1..]),
-            None => true,
-        },
-        Some('\\') if pattern.len() > 1 => {
-            name.first() == Some(&pattern[1]) && matches(&pattern[2..], &name[1..])
-        }
-        Some('\\') => true,
-        Some(c) => name.first() == Some(c) && matches(&pattern[1..], &name[1..]),
-    }
-}
-
-/// Whether `c` is in the class that `pattern` begins with, and what follows the class; nothing when it is malformed.
-fn class(pattern: &[char], c: Option<char>) -> Option<(bool, &[char])> {
-    let (negated, mut rest) = match pattern.first() {
-        Some('^') => (true, &pattern[1..]),
-        _ => (false, pattern),
+/// What `reading` takes from `context`, sorted by path.
+pub(super) fn entries<'t>(
+    context: &'t Context,
+    reading: &Reading,
+) -> anyhow::Result<Vec<Entry<'t>>> {
+    let Reading::Paths { sources, excludes, parents } = reading else {
+        return sorted(context.whole()?);
     };
-    let mut hit = false;
-    let mut first = true;
-    loop {
-        if rest.first() == Some(&']') && !first {
-            return Some((c.is_some() && hit != negated, &rest[1..]));
-        }
-        first = false;
-        let (low, after) = character(rest)?;
-        let (high, after) = match after.first() {
-            Some('-') => character(&after[1..])?,
-            _ => (low, after),
+    let excludes = plain_patterns(excludes);
+    let mut all = Vec::new();
+    for source in sources {
+        let excludes = excludes.as_ref();
+        let found = if *parents {
+            with_parents(context, source, excludes)?
+        } else if has_wildcard(source) {
+            matching(context, source, excludes)?
+        } else {
+            literal(context, source, excludes)?
         };
-        hit |= c.is_some_and(|c| low <= c && c <= high);
-        rest = after;
-    }
-}
-
-fn character(pattern: &[char]) -> Option<(char, &[char])> {
-    match pattern.first()? {
-        '\\' => Some((*pattern.get(1)?, &pattern[2..])),
-        '-' | ']' => None,
-        c => Some((*c, &pattern[1..])),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_match_as_go_matches_them() {
-        for (pattern, name, expected) in [
-            ("*.txt", "a.txt", true),
-            ("*.txt", "a.txt.bak", false),
-            ("a?c", "abc", true),
-            ("[a-c]x", "bx", true),
-            ("[^a-c]x", "bx", false),
-            ("[^a-c]x", "dx", true),
-            (r"a\*b", "a*b", true),
-            (r"a\*b", "axb", false),
-            ("*", "", true),
-            ("[]a]", "]", true),
-            ("é*", "éa", true),
-        ] {
-            assert_eq!(go_match(pattern, name), expected, "{pattern} {name}");
+        match found {
+            Some(mut found) => all.append(&mut found),
+            None => return sorted(context.whole()?),
         }
     }
+    sorted(all)
+}
+
+/// Whether `reading` may take everything that is in a context.
+pub(super) fn is_whole(reading: &Reading) -> bool {
+    match reading {
+        Reading::Paths { sources, .. } => sources.iter().any(|source| source == "."),
+        Reading::Whole { .. } | Reading::Always { .. } => true,
+    }
+}
+
+fn sorted(mut entries: Vec<Entry<'_>>) -> anyhow::Result<Vec<Entry<'_>>> {
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    entries.dedup_by(|a, b| a.path == b.path);
+    Ok(entries)
+}
+
+/// Nothing: it cannot be told.
+type Found<'t> = Option<Vec<Entry<'t>>>;
+
+fn literal<'t>(
+    context: &'t Context,
+    source: &str,
+    excludes: Option<&Ignore>,
+) -> anyhow::Result<Found<'t>> {
+    let way = context.follow(source)?;
+    let mut found = match way.end {
+        End::Lost => return Ok(None),
+        End::Nothing => Vec::new(),
+        End::Root => context.below("", &context.root, excludes)?,
+        End::There(entry) => context.with_content(&entry, excludes)?,
+    };
+    found.extend(way.links);
+    if excludes.is_some() {
+        return follow_links(context, found);
+    }
+    Ok(Some(found))
+}
+
+/// What the links in `found` lead to, too: without `--exclude`s, which hold for what is copied, and not for where a
+/// link leads.
+fn follow_links<'t>(context: &'t Context, mut found: Vec<Entry<'t>>) -> anyhow::Result<Found<'t>> {
+    for index in 0..found.len() {
+        if !matches!(found[index].node.kind, Kind::Symlink(_)) {
+            continue;
+        }
+        let way = context.follow(&found[index].path)?;
+        found.extend(way.links);
+        match way.end {
+            End::Lost | End::Root => return Ok(None),
+            End::Nothing => {}
+            End::There(entry) => found.append(&mut context.with_content(&entry, None)?),
+        }
+    }
+    Ok(Some(found))
+}
+
+fn matching<'t>(
+    context: &'t Context,
+    pattern: &str,
+    excludes: Option<&Ignore>,
+) -> anyhow::Result<Found<'t>> {
+    let parts: Vec<&str> = pattern.split('/').collect();
+    // A class may match a `/`, and who escapes is rare.
+    if pattern.contains(['[', '\\']) && parts.len() > 1 {
+        return Ok(None);
+    }
+    let plain = parts.iter().take_while(|part| !has_wildcard(part)).count();
+    let way = context.follow(&parts[..plain].join("/"))?;
+    let mut found = way.links;
+    let (path, folder) = match &way.end {
+        End::Lost => return Ok(None),
+        End::Nothing => return Ok(Some(found)),
+        End::Root => (String::new(), &context.root),
+        End::There(Entry { path, node }) => match &node.kind {
+            Kind::Folder(folder) => (path.clone(), folder),
+            _ => return Ok(Some(found)),
+        },
+    };
+    let mut matched = Vec::new();
+    expand(folder, &path, &parts[plain..], &mut matched)?;
+    for entry in matched {
+        found.append(&mut context.with_content(&entry, excludes)?);
+    }
+    follow_links(context, found)
+}
+
+/// The paths below `folder` whose parts match `patterns` one by one.
+fn expand<'t>(
+    folder: &'t Folder,
+    path: &str,
+    patterns: &[&str],
+    found: &mut Vec<Entry<'t>>,
+) -> anyhow::Result<()> {
+    let Some((pattern, rest)) = patterns.split_first() else { return Ok(()) };
+    for node in folder.children()?.iter().filter(|node| glob::matches(pattern, &node.name)) {
+        let path =
+            if path.is_empty() { node.name.to_string() } else { format!("{path}/{}", node.name) };
+        match &node.kind {
+            _ if rest.is_empty() => found.push(Entry { path, node }),
+            Kind::Folder(below) => expand(below, &path, rest, found)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `COPY --parents`: the folders above what is copied are made in the image, with their modes.
+fn with_parents<'t>(
+    context: &'t Context,
+    pattern: &str,
+    excludes: Option<&Ignore>,
+) -> anyhow::Result<Found<'t>> {
+    let plain: Vec<&str> = pattern.split('/').take_while(|part| !has_wildcard(part)).collect();
+    // Where `--exclude`s begin depends on a `/./` that is no longer seen here.
+    let _ = excludes;
+    let Some(mut found) = literal(context, &plain.join("/"), None)? else { return Ok(None) };
+    if has_wildcard(pattern)
+        && let Some(patterns) = plain_patterns(&[pattern.to_owned()])
+        && !pattern.contains(['[', '\\'])
+    {
+        found.retain(|entry| {
+            matches!(entry.node.kind, Kind::Symlink(_)) || patterns.matches(&entry.path)
+        });
+    }
+    let mut above = Vec::new();
+    for entry in &found {
+        let mut rest = entry.path.as_str();
+        while let Some((parent, _)) = rest.rsplit_once('/') {
+            rest = parent;
+            above.push(parent.to_owned());
+        }
+    }
+    above.sort_unstable();
+    above.dedup();
+    for path in above {
+        if let End::There(entry) = context.follow(&path)?.end {
+            found.push(entry);
+        }
+    }
+    follow_links(context, found)
+}
+
+/// `patterns` as an ignore file has them; nothing where a line of such a file would say something else, or nothing is
+/// to be excluded.
+fn plain_patterns(patterns: &[String]) -> Option<Ignore> {
+    let special = |pattern: &String| {
+        pattern.trim() != pattern
+            || pattern.is_empty()
+            || pattern.starts_with(['#', '!', '/', '\u{feff}'])
+            || pattern.contains(['\n', '\r'])
+    };
+    if patterns.is_empty() || patterns.iter().any(special) {
+        return None;
+    }
+    Ignore::parse(&patterns.join("\n")).ok()
 }

@@ -1,168 +1,139 @@
-//! A build context as BuildKit sees it: every path that its ignore file lets through.
+//! The files of the workspace as they are on the disk: each folder is listed at most once a run, when first asked for.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::index::Stat;
-use crate::dockerfile::ignore::Ignore;
+use super::index::{Hash, Stat};
 
-/// What a path of the context is. Times, owners and absolute places are no part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    File(Stat),
-    Symlink(String),
-    Folder,
-    /// A socket, pipe or device: BuildKit refuses or skips it.
-    Other,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Relative to the context, with `/` between parts.
-    pub(super) path: String,
-    pub(super) kind: Kind,
+/// A path of a folder. Times, owners and absolute places are no part of it.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) name: Box<str>,
     /// Permission bits, 664 and 775 taken as 644 and 755.
     pub(super) mode: u32,
+    pub(super) kind: Kind,
 }
 
-/// One context with one ignore file; what is asked for is walked once.
 #[derive(Debug)]
-pub(super) struct Tree {
-    /// The context's folder.
-    root: Utf8PathBuf,
-    ignore: Ignore,
-    walked: BTreeMap<String, Arc<Vec<Entry>>>,
+pub(super) enum Kind {
+    File(File),
+    /// With its target as written.
+    Symlink(Box<str>),
+    Folder(Arc<Folder>),
+    /// A socket, pipe or device: BuildKit refuses or skips it.
+    Other,
+    /// It cannot be a path in a manifest: its name is not UTF-8. The text says so.
+    Unnameable(Box<str>),
 }
 
-impl Tree {
-    pub(super) fn new(root: Utf8PathBuf, ignore: Ignore) -> Self {
-        Self { root, ignore, walked: BTreeMap::new() }
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) stat: Stat,
+    /// Of the content, once somebody asked.
+    pub(super) hash: OnceLock<Hash>,
+}
+
+/// A folder, listed when first asked for.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: Utf8PathBuf,
+    children: OnceLock<Result<Vec<Node>, String>>,
+}
+
+impl Folder {
+    /// The folder at `path`, which is absolute or as good as that.
+    pub(super) fn new(path: Utf8PathBuf) -> Arc<Self> {
+        Arc::new(Self { path, children: OnceLock::new() })
     }
 
-    pub(super) fn root(&self) -> &Utf8Path {
-        &self.root
+    pub(super) fn path(&self) -> &Utf8Path {
+        &self.path
     }
 
-    /// Whether the ignore file keeps `path` out.
-    pub(super) fn ignores(&self, path: &str) -> bool {
-        self.ignore.matches(path)
+    /// What is in it, sorted by name.
+    ///
+    /// # Errors
+    /// Where it cannot be listed. An absent folder is empty.
+    pub(super) fn children(&self) -> anyhow::Result<&[Node]> {
+        let list = || list(&self.path).map_err(|error| format!("{error:#}"));
+        self.children.get_or_init(list).as_deref().map_err(|why| anyhow::anyhow!("{why}"))
     }
 
-    /// `path` itself and everything below it, sorted by path; empty when it is not there or ignored. The empty path
-    /// is the whole context.
-    pub(super) fn below(&mut self, path: &str) -> anyhow::Result<Arc<Vec<Entry>>> {
-        if let Some(known) = self.walked.get(path) {
-            return Ok(known.clone());
-        }
-        let mut entries = Vec::new();
-        if path.is_empty() {
-            self.walk_folder(path, &mut entries)?;
-        } else if let Some(metadata) = look_at(&self.root.join(path))? {
-            self.add(path, &metadata, &mut entries)?;
-        }
-        // BuildKit sends a folder that is ignored when something below it is not.
-        let mut parents: Vec<Entry> = Vec::new();
-        for entry in &entries {
-            let mut rest = entry.path.as_str();
-            while let Some((parent, _)) = rest.rsplit_once('/') {
-                rest = parent;
-                if !parent.starts_with(path) || !self.ignores(parent) {
-                    break;
-                }
-                parents.push(Entry { path: parent.to_owned(), kind: Kind::Folder, mode: 0 });
-            }
-        }
-        for mut parent in parents {
-            if let Some(metadata) = look_at(&self.root.join(&parent.path))? {
-                parent.mode = mode_of(&metadata);
-                entries.push(parent);
-            }
-        }
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        entries.dedup_by(|a, b| a.path == b.path);
-        let entries = Arc::new(entries);
-        self.walked.insert(path.to_owned(), entries.clone());
-        Ok(entries)
+    pub(super) fn child(&self, name: &str) -> anyhow::Result<Option<&Node>> {
+        let children = self.children()?;
+        let found = children.binary_search_by(|node| node.name.as_ref().cmp(name));
+        Ok(found.ok().map(|index| &children[index]))
     }
 
-    /// Adds `path` and what is below it.
-    fn add(
-        &self,
-        path: &str,
-        metadata: &fs::Metadata,
-        entries: &mut Vec<Entry>,
-    ) -> anyhow::Result<()> {
-        let ignored = self.ignore.matches(path);
-        let kind = metadata.file_type();
-        if kind.is_dir() {
-            if ignored && !self.ignore.may_reinclude_below(path) {
-                return Ok(());
-            }
-            if !ignored {
-                entries.push(Entry {
-                    path: path.to_owned(),
-                    kind: Kind::Folder,
-                    mode: mode_of(metadata),
-                });
-            }
-            return self.walk_folder(path, entries);
-        }
-        if ignored {
-            return Ok(());
-        }
-        let file = self.root.join(path);
-        let kind = if kind.is_symlink() {
-            let target =
-                fs::read_link(&file).with_context(|| format!("failed to read the link {file}"))?;
-            Kind::Symlink(target.to_string_lossy().into_owned())
-        } else if kind.is_file() {
-            Kind::File(Stat::of(metadata))
-        } else {
-            Kind::Other
-        };
-        entries.push(Entry { path: path.to_owned(), kind, mode: mode_of(metadata) });
-        Ok(())
-    }
-
-    fn walk_folder(&self, path: &str, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
-        let folder = self.root.join(path);
-        let list = fs::read_dir(&folder).with_context(|| format!("failed to list {folder}"))?;
-        for entry in list {
-            let entry = entry.with_context(|| format!("failed to list {folder}"))?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else {
-                anyhow::bail!(
-                    "failed to read {folder}: the name {} is not UTF-8; rename it, or keep it out with the ignore file",
-                    name.display()
-                );
+    /// The folder at `path` below it, when no link is on the way.
+    pub(super) fn folder(self: &Arc<Self>, path: &Utf8Path) -> Option<Arc<Self>> {
+        let mut at = self.clone();
+        for part in path.components() {
+            let next = match &at.child(part.as_str()).ok()??.kind {
+                Kind::Folder(folder) => folder.clone(),
+                _ => return None,
             };
-            let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-            // A file that vanished since the listing is as if it had never been there.
-            let Some(metadata) = look_at(&self.root.join(&path))? else { continue };
-            self.add(&path, &metadata, entries)?;
+            at = next;
         }
-        Ok(())
+        Some(at)
     }
 }
 
-/// Nothing when there is nothing at `path`.
-fn look_at(path: &Utf8Path) -> anyhow::Result<Option<fs::Metadata>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error).with_context(|| format!("failed to look at {path}")),
+fn list(folder: &Utf8Path) -> anyhow::Result<Vec<Node>> {
+    let failed = || format!("failed to list {folder}");
+    let list = match fs::read_dir(folder) {
+        Ok(list) => list,
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(failed),
+    };
+    let mut children = Vec::new();
+    for entry in list {
+        let entry = entry.with_context(failed)?;
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            // What vanished since the listing is as if it had never been there.
+            Err(error) if is_absence(&error) => continue,
+            Err(error) => return Err(error).with_context(failed),
+        };
+        children.push(node(folder, &entry.file_name(), &metadata)?);
     }
+    children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    children.shrink_to_fit();
+    Ok(children)
+}
+
+fn node(
+    folder: &Utf8Path,
+    name: &std::ffi::OsStr,
+    metadata: &fs::Metadata,
+) -> anyhow::Result<Node> {
+    let mode = mode_of(metadata);
+    let Some(name) = name.to_str() else {
+        let name = name.to_string_lossy();
+        let why = format!("failed to read {folder}: the name {name:?} is not UTF-8");
+        return Ok(Node { name: name.into(), mode, kind: Kind::Unnameable(why.into()) });
+    };
+    let kind = metadata.file_type();
+    let kind = if kind.is_dir() {
+        Kind::Folder(Folder::new(folder.join(name)))
+    } else if kind.is_file() {
+        Kind::File(File { stat: Stat::of(metadata), hash: OnceLock::new() })
+    } else if kind.is_symlink() {
+        let link = folder.join(name);
+        let target =
+            fs::read_link(&link).with_context(|| format!("failed to read the link {link}"))?;
+        Kind::Symlink(target.to_string_lossy().into())
+    } else {
+        Kind::Other
+    };
+    Ok(Node { name: name.into(), mode, kind })
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 /// Permission bits. 664 and 775 are what a umask of 002 makes of 644 and 755, and the same commit must give the same

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::changes::{Lines, changes};
 use super::{Action, Plan, Step};
-use crate::key::{Inputs, Record};
+use crate::key::Record;
 use crate::reference::{Digest, Platform};
 use crate::workspace::TargetName;
 
@@ -14,7 +15,12 @@ pub struct Known {
     pub records: BTreeMap<Platform, Record>,
     /// The digest of the image that the engine holds under the key's name, or under the recorded digest.
     pub present: Option<Digest>,
+    /// What the records of builds with other keys read.
+    pub lines: Lines,
 }
+
+/// The most changes that are named as reasons; `why` names all.
+const MOST_CHANGES: usize = 10;
 
 /// Fills in each step's action and reasons. `force` builds the named targets whatever is known.
 pub fn decide(plan: &mut Plan, known: &BTreeMap<TargetName, Known>, force: Option<&str>) {
@@ -48,8 +54,14 @@ fn reasons_of(step: &Step, known: &Known) -> Vec<String> {
         match known.records.get(platform) {
             None => reasons.push(format!("never built here{on}")),
             Some(record) if record.key != key.key => {
-                let changes = changes(&record.inputs, &key.inputs);
-                reasons.extend(changes.into_iter().map(|change| format!("{change}{on}")));
+                let dockerfile = step.target.dockerfile.value.file_name().unwrap_or_default();
+                let changes = changes(record, key, &known.lines, dockerfile);
+                let named = changes.iter().take(MOST_CHANGES);
+                reasons.extend(named.map(|change| format!("{change}{on}")));
+                if let Some(more) = changes.len().checked_sub(MOST_CHANGES).filter(|&more| more > 0)
+                {
+                    reasons.push(format!("and {more} more changes{on}"));
+                }
             }
             Some(record) => match &known.present {
                 None => reasons.push(format!("the image is gone from the engine{on}")),
@@ -87,33 +99,4 @@ fn reasons_of_parents(
         reasons.extend(reason.filter(|reason| !reasons.contains(reason)));
     }
     reasons
-}
-
-/// What differs between two sets of inputs, in words.
-pub(super) fn changes(before: &Inputs, now: &Inputs) -> Vec<String> {
-    let mut changes = Vec::new();
-    for (name, value) in now {
-        match before.get(name) {
-            Some(old) if old == value => {}
-            Some(_) => changes.push(format!("changed: {}", shown(name))),
-            None => changes.push(format!("new: {}", shown(name))),
-        }
-    }
-    changes.extend(
-        before
-            .keys()
-            .filter(|name| !now.contains_key(*name))
-            .map(|name| format!("gone: {}", shown(name))),
-    );
-    if changes.is_empty() {
-        changes.push("the record was written by another version of Dockyard".to_owned());
-    }
-    changes
-}
-
-fn shown(name: &str) -> &str {
-    match name {
-        "dockerfile" => "the Dockerfile",
-        other => other,
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here: it gets events and values, and gives text. Called by `command`.
 
+mod affected;
 pub mod board;
 mod error;
 pub mod failure;
@@ -12,8 +13,10 @@ mod plan;
 pub mod status;
 mod summary;
 pub mod table;
+mod why;
 mod width;
 
+pub use affected::{AffectedJson, AffectedList, affected};
 pub use board::{Board, Detail, Style};
 pub use error::error;
 pub use graph::{dot, mermaid, tree};
@@ -22,3 +25,4 @@ pub use plan::plan;
 pub use status::Status;
 pub use summary::{status, summary};
 pub use table::{Align, Table};
+pub use why::{WhyJson, WhyList, why};

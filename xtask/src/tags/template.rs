@@ -111,8 +111,6 @@ fn unknown(template: &Template, name: &str, facts: &Facts) -> Mistake {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // A build argument is passed whole.
-    environment.set_keep_trailing_newline(true);
     environment.set_keep_trailing_newline(true);
     for name in ["lower", "upper", "replace", "trim", "default"] {
         add_filter(&mut environment, name);

@@ -4,12 +4,16 @@
 //! It decides nothing: which image needs which is `graph`'s question, what an image is made of is `key`'s.
 //! Called by `command`, once a run.
 
+mod checkout;
 mod config;
 mod facts;
+mod files;
 mod git;
 mod image;
+mod images_lock;
 mod layer;
 mod lookup;
+mod options;
 mod paths;
 mod read;
 mod settings;
@@ -22,9 +26,11 @@ use std::fs;
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use checkout::Checkout;
 pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, repository_of};
 pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};
+pub use images_lock::{IMAGES_LOCK, LockedImage};
 pub use lookup::matching;
 pub use paths::shown;
 pub use read::{Placed, nearest};
@@ -36,6 +42,8 @@ pub use settings::{
 pub use version::Version;
 
 use crate::mistake::{Mistake, Mistakes, Place};
+use crate::reference::Reference;
+use files::{Texts, image_files, read_text};
 use read::Source;
 
 /// A workspace as its files describe it. Paths are relative to `root`.
@@ -48,6 +56,8 @@ pub struct Workspace {
     pub git: Git,
     /// The text of every Dockerfile that a target names.
     pub dockerfiles: BTreeMap<Utf8PathBuf, String>,
+    /// `images.lock`; empty where there is none.
+    pub lock: BTreeMap<Reference, LockedImage>,
 }
 
 /// The nearest folder at or above `start` whose `Cargo.toml` has `[workspace.metadata.dockyard]`.
@@ -130,11 +140,20 @@ impl Workspace {
         mistakes.extend(doubles(&targets));
 
         let git = git.join().unwrap_or_default();
-        let mut workspace = Self { root, config, targets, git, dockerfiles: BTreeMap::new() };
+        let lock = mistakes.take(read_lock(&root)).unwrap_or_default();
+        let mut workspace = Self { root, config, targets, git, dockerfiles: BTreeMap::new(), lock };
         workspace.read_dockerfiles(&mut mistakes);
         workspace.check_folders(&mut mistakes);
         workspace.read_values(&mut mistakes, &mut gaps.values);
         Ok(Reading { workspace, gaps, mistakes })
+    }
+
+    /// The `ONBUILD` triggers of the bases of which they are known.
+    pub fn triggers(&self) -> BTreeMap<Reference, Vec<String>> {
+        let of_lock = |(reference, image): (&Reference, &LockedImage)| {
+            (reference.clone(), image.onbuild.clone())
+        };
+        self.lock.iter().map(of_lock).collect()
     }
 
     fn read_dockerfiles(&mut self, mistakes: &mut Mistakes) {
@@ -284,19 +303,6 @@ pub(crate) fn targets_of(config: &str, files: &[(String, String)]) -> Vec<Target
     targets
 }
 
-/// Files read once each.
-struct Texts<'a> {
-    root: &'a Utf8Path,
-    read: BTreeMap<Utf8PathBuf, Result<String, String>>,
-}
-
-impl Texts<'_> {
-    fn get(&mut self, file: &Utf8Path) -> Result<&str, String> {
-        let read = || read_text(self.root, file).map_err(|unreadable| unreadable.why);
-        self.read.entry(file.to_owned()).or_insert_with(read).as_deref().map_err(Clone::clone)
-    }
-}
-
 fn read_config(root: &Utf8Path) -> anyhow::Result<Result<Config, Mistakes>> {
     let file = root.join("Cargo.toml");
     let text = match fs::read_to_string(&file) {
@@ -316,99 +322,6 @@ fn read_config(root: &Utf8Path) -> anyhow::Result<Result<Config, Mistakes>> {
             .into()),
         Err(mistakes) => Err(mistakes),
     })
-}
-
-/// Why a file of the workspace gives no text.
-struct Unreadable {
-    why: String,
-    /// In the file itself.
-    place: Option<Place>,
-    mend: Option<&'static str>,
-}
-
-impl Unreadable {
-    fn new(why: String) -> Self {
-        Self { why, place: None, mend: None }
-    }
-
-    /// As a mistake, at `place` and with `mend` where the file itself has none.
-    fn at(self, place: Place, mend: Option<&'static str>) -> Mistake {
-        let mistake = Mistake::new(self.why).at(self.place.unwrap_or(place));
-        match self.mend.or(mend) {
-            Some(mend) => mistake.mend(mend),
-            None => mistake,
-        }
-    }
-}
-
-/// The text of a file below `root`.
-fn read_text(root: &Utf8Path, file: &Utf8Path) -> Result<String, Unreadable> {
-    let path = root.join(file);
-    let canonical = path.canonicalize_utf8().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Unreadable::new(format!("there is no file {}", shown(file)))
-        }
-        _ => Unreadable::new(format!("{} cannot be opened: {error}", shown(file))),
-    })?;
-    if !canonical.starts_with(root) {
-        let why = format!("{} leads out of the workspace, to {canonical}", shown(file));
-        let mend = "put the file itself there";
-        return Err(Unreadable { mend: Some(mend), ..Unreadable::new(why) });
-    }
-    let bytes = fs::read(&path)
-        .map_err(|error| Unreadable::new(format!("{} cannot be read: {error}", shown(file))))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
-        Unreadable {
-            why: "this is not UTF-8".to_owned(),
-            place: Some(Place::of_offset(file, &before, valid)),
-            mend: Some("save the file as UTF-8"),
-        }
-    })
-}
-
-/// Every `image.toml` that git does not ignore; outside git, every one below `root`.
-fn image_files(root: &Utf8Path) -> anyhow::Result<Vec<Utf8PathBuf>> {
-    let mut files = match git::files_called(root, "image.toml") {
-        Some(files) => {
-            let mut files: Vec<_> =
-                files.into_iter().filter(|file| root.join(file).is_file()).collect();
-            for folder in git::nested(root) {
-                let inner = image_files(&root.join(&folder))?;
-                files.extend(inner.into_iter().map(|file| folder.join(file)));
-            }
-            files
-        }
-        None => {
-            let mut found = Vec::new();
-            walk(root, Utf8Path::new(""), &mut found)?;
-            found
-        }
-    };
-    files.sort();
-    files.dedup();
-    Ok(files)
-}
-
-fn walk(root: &Utf8Path, folder: &Utf8Path, found: &mut Vec<Utf8PathBuf>) -> anyhow::Result<()> {
-    let path = root.join(folder);
-    for entry in path.read_dir_utf8().with_context(|| format!("failed to list {path}"))? {
-        let entry = entry.with_context(|| format!("failed to list {path}"))?;
-        let kind =
-            entry.file_type().with_context(|| format!("failed to look at {}", entry.path()))?;
-        let name = entry.file_name();
-        if kind.is_dir() {
-            // Cargo marks its target folders so that tools pass over them.
-            let skip = name == ".git" || entry.path().join("CACHEDIR.TAG").is_file();
-            if !skip {
-                walk(root, &folder.join(name), found)?;
-            }
-        } else if name == "image.toml" && entry.path().is_file() {
-            found.push(folder.join(name));
-        }
-    }
-    Ok(())
 }
 
 /// Two images of one id.
@@ -433,4 +346,16 @@ fn doubles(targets: &[Target]) -> Vec<Mistake> {
         }
     }
     mistakes
+}
+
+fn read_lock(root: &Utf8Path) -> Result<BTreeMap<Reference, LockedImage>, Mistake> {
+    match fs::read_to_string(root.join(IMAGES_LOCK)) {
+        Ok(text) => images_lock::parse(&text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(Mistake::new(format!("it cannot be read: {error}")).at(Place::new(
+            IMAGES_LOCK,
+            1,
+            1,
+        ))),
+    }
 }

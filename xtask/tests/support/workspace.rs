@@ -34,7 +34,6 @@ pub(crate) fn configured(lines: &str) -> Workspace {
 }
 
 impl Workspace {
-    /// Without an image.
     pub(crate) fn file(self, path: &str, text: &str) -> Self {
         self.bytes(path, text.as_bytes())
     }
@@ -92,6 +91,15 @@ impl Workspace {
 
     /// Runs `xtask` in a folder of the workspace, on a machine where no engine serves.
     pub(crate) fn run_in(&self, folder: &str, args: &[&str]) -> Said {
+        self.run_with(folder, args, &[])
+    }
+
+    pub(crate) fn run_with(
+        &self,
+        folder: &str,
+        args: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(args).current_dir(self.root.join(folder));
         // Nothing of the machine, nor of a CI that runs these tests, may show.
@@ -103,7 +111,8 @@ impl Workspace {
         command
             .env("HOME", self.root.parent().unwrap())
             .env("GIT_CEILING_DIRECTORIES", self.root.parent().unwrap())
-            .env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+            .envs(variables.iter().copied());
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes).unwrap().replace(self.root.to_str().unwrap(), "ROOT")

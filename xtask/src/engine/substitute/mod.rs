@@ -121,6 +121,10 @@ impl SubstituteRecipe {
             }
             hooks.push("chroot \"$1\" update-ca-certificates".to_owned());
         }
+        // Debian's slim images keep these folders, into which packages' alternatives link manual pages.
+        hooks.push(
+            "for i in 1 2 3 4 5 6 7 8; do mkdir -p \"$1/usr/share/man/man$i\"; done".to_owned(),
+        );
         hooks.push("rm -f \"$1/etc/hostname\" \"$1/etc/resolv.conf\"".to_owned());
         let include: Vec<&str> = include.iter().map(Word::as_str).collect();
         let environment = &engine.environment;

@@ -13,7 +13,7 @@ use crate::workspace::BaseRecipe;
 /// The registry part of every substitute's name. `.invalid` is nobody's (RFC 2606).
 pub const REGISTRY: &str = "dockyard.invalid";
 /// Raised when the same recipe gives another content.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// How a base is made: an entry of `bases` in the workspace's configuration. Everything here is in its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]

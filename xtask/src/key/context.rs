@@ -1,0 +1,244 @@
+//! A build context as BuildKit sees it: every path that its ignore file lets through.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::tree::{Folder, Kind, Node};
+use crate::dockerfile::ignore::{Ignore, Verdict};
+
+/// The most links that BuildKit follows on the way to one path.
+const MOST_LINKS: usize = 40;
+/// In a folder with fewer folders than this, they are walked one after another.
+const WORTH_SHARING: usize = 2;
+
+/// One context with one ignore file.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) root: Arc<Folder>,
+    pub(super) ignore: Arc<Ignore>,
+    /// Whether `.git` and `target` are not looked at.
+    pub(super) without_own_output: bool,
+}
+
+/// A path of a context.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'t> {
+    /// Relative to the context, with `/` between parts.
+    pub(super) path: String,
+    pub(super) node: &'t Node,
+}
+
+/// Where a path leads, its links followed inside the context.
+#[derive(Debug)]
+pub(super) struct Way<'t> {
+    /// The links on the way, the last part's included.
+    pub(super) links: Vec<Entry<'t>>,
+    pub(super) end: End<'t>,
+}
+
+#[derive(Debug)]
+pub(super) enum End<'t> {
+    Nothing,
+    /// The context itself.
+    Root,
+    /// No link.
+    There(Entry<'t>),
+    /// There are too many links to follow.
+    Lost,
+}
+
+/// What is left out below a folder: by the ignore file, and by `--exclude`s, whose paths begin at `base`.
+#[derive(Clone, Copy)]
+struct Filter<'f> {
+    ignore: &'f Ignore,
+    excludes: Option<(&'f Ignore, usize)>,
+}
+
+#[derive(Clone, Default)]
+struct Verdicts {
+    ignore: Verdict,
+    excludes: Verdict,
+}
+
+impl Context {
+    /// Whether the ignore file keeps `path` out.
+    pub(super) fn ignores(&self, path: &str) -> bool {
+        self.ignore.matches(path)
+    }
+
+    /// Everything in the context.
+    pub(super) fn whole(&self) -> anyhow::Result<Vec<Entry<'_>>> {
+        if !self.without_own_output {
+            return self.below("", &self.root, None);
+        }
+        let filter = Filter { ignore: &self.ignore, excludes: None };
+        let mut entries = Vec::new();
+        for node in self.root.children()? {
+            if !matches!(node.name.as_ref(), ".git" | "target") {
+                entries.append(&mut add(node, "", filter, &Verdicts::default())?);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// `entry` and what is below it, as far as it is not left out.
+    pub(super) fn with_content<'t>(
+        &'t self,
+        entry: &Entry<'t>,
+        excludes: Option<&Ignore>,
+    ) -> anyhow::Result<Vec<Entry<'t>>> {
+        let ignored = self.ignores(&entry.path);
+        let Kind::Folder(folder) = &entry.node.kind else {
+            return Ok(if ignored { Vec::new() } else { vec![entry.clone()] });
+        };
+        if ignored && !self.ignore.may_reinclude_below(&entry.path) {
+            return Ok(Vec::new());
+        }
+        let mut entries = self.below(&entry.path, folder, excludes)?;
+        // A folder that is left out is still sent where something in it is not.
+        if !ignored || !entries.is_empty() {
+            entries.push(entry.clone());
+        }
+        Ok(entries)
+    }
+
+    /// What is in `folder`, which is at `path`.
+    pub(super) fn below<'t>(
+        &'t self,
+        path: &str,
+        folder: &'t Folder,
+        excludes: Option<&Ignore>,
+    ) -> anyhow::Result<Vec<Entry<'t>>> {
+        let base = if path.is_empty() { 0 } else { path.len() + 1 };
+        let filter =
+            Filter { ignore: &self.ignore, excludes: excludes.map(|excludes| (excludes, base)) };
+        let mut verdicts = Verdicts::default();
+        for (end, _) in path.match_indices('/') {
+            verdicts.ignore = self.ignore.below(&verdicts.ignore, &path[..end]);
+        }
+        if !path.is_empty() {
+            verdicts.ignore = self.ignore.below(&verdicts.ignore, path);
+        }
+        walk(folder, path, filter, &verdicts)
+    }
+
+    /// Follows `path`; links lead to where they would with the context as the root of everything.
+    pub(super) fn follow(&self, path: &str) -> anyhow::Result<Way<'_>> {
+        let mut links = Vec::new();
+        let mut at: Vec<&Node> = Vec::new();
+        let mut rest: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        while let Some(part) = rest.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    at.pop();
+                    continue;
+                }
+                _ => {}
+            }
+            let folder = match at.last().map(|node| &node.kind) {
+                None => &self.root,
+                Some(Kind::Folder(folder)) => folder,
+                Some(_) => return Ok(Way { links, end: End::Nothing }),
+            };
+            let Some(node) = folder.child(&part)? else {
+                return Ok(Way { links, end: End::Nothing });
+            };
+            if let Kind::Symlink(target) = &node.kind {
+                links.push(Entry { path: joined(&at, &part), node });
+                if links.len() > MOST_LINKS {
+                    return Ok(Way { links, end: End::Lost });
+                }
+                if target.starts_with('/') {
+                    at.clear();
+                }
+                rest.extend(target.split('/').rev().map(str::to_owned));
+                continue;
+            }
+            at.push(node);
+        }
+        let end = match at.split_last() {
+            None => End::Root,
+            Some((node, above)) => End::There(Entry { path: joined(above, &node.name), node }),
+        };
+        Ok(Way { links, end })
+    }
+}
+
+fn joined(folders: &[&Node], name: &str) -> String {
+    let mut path = String::new();
+    for folder in folders {
+        path.push_str(&folder.name);
+        path.push('/');
+    }
+    path.push_str(name);
+    path
+}
+
+fn walk<'t>(
+    folder: &'t Folder,
+    path: &str,
+    filter: Filter<'_>,
+    above: &Verdicts,
+) -> anyhow::Result<Vec<Entry<'t>>> {
+    let children = folder.children()?;
+    let folders =
+        children.iter().filter(|child| matches!(child.kind, Kind::Folder(_))).take(WORTH_SHARING);
+    if folders.count() < WORTH_SHARING {
+        let mut entries = Vec::new();
+        for child in children {
+            entries.append(&mut add(child, path, filter, above)?);
+        }
+        return Ok(entries);
+    }
+    let parts: anyhow::Result<Vec<Vec<Entry<'t>>>> =
+        children.par_iter().map(|child| add(child, path, filter, above)).collect();
+    Ok(parts?.into_iter().flatten().collect())
+}
+
+fn add<'t>(
+    node: &'t Node,
+    folder: &str,
+    filter: Filter<'_>,
+    above: &Verdicts,
+) -> anyhow::Result<Vec<Entry<'t>>> {
+    let path = if folder.is_empty() {
+        node.name.to_string()
+    } else {
+        let mut path = String::with_capacity(folder.len() + 1 + node.name.len());
+        path.push_str(folder);
+        path.push('/');
+        path.push_str(&node.name);
+        path
+    };
+    let mut verdicts =
+        Verdicts { ignore: filter.ignore.below(&above.ignore, &path), ..Verdicts::default() };
+    if let Some((excludes, base)) = filter.excludes {
+        verdicts.excludes = excludes.below(&above.excludes, &path[base..]);
+    }
+    let left_out = verdicts.ignore.is_ignored() || verdicts.excludes.is_ignored();
+    match &node.kind {
+        Kind::Folder(below) => {
+            let cannot_return = (verdicts.ignore.is_ignored()
+                && !filter.ignore.may_reinclude_below(&path))
+                || (verdicts.excludes.is_ignored()
+                    && filter.excludes.is_some_and(|(excludes, base)| {
+                        !excludes.may_reinclude_below(&path[base..])
+                    }));
+            if cannot_return {
+                return Ok(Vec::new());
+            }
+            let mut entries = walk(below, &path, filter, &verdicts)?;
+            if !left_out || !entries.is_empty() {
+                entries.push(Entry { path, node });
+            }
+            Ok(entries)
+        }
+        Kind::Unnameable(why) if !left_out => {
+            anyhow::bail!("{why}; rename it, or keep it out with the ignore file")
+        }
+        _ if left_out => Ok(Vec::new()),
+        _ => Ok(vec![Entry { path, node }]),
+    }
+}
