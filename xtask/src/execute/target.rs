@@ -217,7 +217,13 @@ impl<'a> Workshop<'a> {
             // The name is immutable by our own rule only: somebody may have moved it.
             let held = self.engine.image(&ready.local_name)?.map(|image| image.id);
             if held.as_ref() != Some(&ready.digest) {
-                self.engine.tag(ready.digest.as_str(), &ready.local_name)?;
+                self.engine.tag(ready.digest.as_str(), &ready.local_name).with_context(|| {
+                    format!(
+                        "the image of {} is gone from the engine since it was made; does another process build \
+                         the same? Build again when it has ended",
+                        edge.parent
+                    )
+                })?;
             }
             let parent = if self.builder.sees_engine_images() {
                 Parent::Local(ready.local_name)

@@ -13,7 +13,7 @@ use super::engines::{self, TestEngine};
 
 /// Starts from nothing, so that no registry is asked, and has a shell with the usual commands.
 pub(crate) const BASE: &str = "FROM scratch\nCOPY busybox /bin/busybox\n\
-    RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
+    RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\nCOPY fresh /.fresh\n";
 
 /// A temporary workspace under git, and the engine that it is built with.
 pub(crate) struct Lab {
@@ -48,6 +48,8 @@ impl Lab {
         let busybox = busybox()?;
         let lab = Self::new(test);
         lab.image("base", "", BASE);
+        // Labs that build at once on one engine have keys of their own.
+        lab.file("base/fresh", &token());
         std::fs::copy(busybox, lab.root().join("base/busybox")).unwrap();
         Some(lab)
     }
