@@ -271,7 +271,7 @@ impl Server {
     /// HTTP's status and the body, or nothing where no whole answer came.
     fn try_request(&self, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(120))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_mins(2))).ok()?;
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
