@@ -1,6 +1,6 @@
 //! `build`: load → graph → plan → execute → report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use super::session::{self, Session};
 use super::{FAILED, check, plan, setup, steps};
 use crate::cli::{BuildArgs, BuildCommand, Global};
 use crate::engine::buildx::{Build, Parent};
-use crate::engine::{Engine, Search, interrupt};
+use crate::engine::{Engine, Origin, Search, interrupt};
 use crate::execute::target::{Made, NotMade, Workshop, file_name, secrets};
 use crate::execute::{self, Job, Limits, Moment, Outcome};
 use crate::key::{Bases, Records, state_folder};
 use crate::plan::{Action, Plan, Step};
 use crate::report::board::Style;
-use crate::report::{self, Board, PlanJson, ResultJson, status};
+use crate::report::{self, Board, PlanJson, ResultJson, Status, status};
 use crate::workspace::TargetName;
 
 /// The most builds at once that still help: BuildKit itself runs the steps of one build in parallel.
@@ -54,7 +54,7 @@ pub(super) fn build(
     let session = Session::new(engine, args.builder.as_deref())?;
     let session = Session { builder: session.builder.boot(&session.engine)?, ..session };
     let substitutes = if options.setup {
-        setup::bases(&loaded, &session, global.quiet)?
+        setup::bases(&loaded, &session, global.quiet, global.offline)?
     } else {
         session::substitutes(&loaded.workspace, Some(&session.engine))?
     };
@@ -64,6 +64,9 @@ pub(super) fn build(
         check::say_emulated(&loaded, &plan, &session);
     }
 
+    if args.pull && !global.offline {
+        pull(global, &plan, &session)?;
+    }
     let state = state_folder(&loaded.workspace.root);
     let logs = state.join("logs");
     let scratch = scratch(&state)?;
@@ -82,6 +85,42 @@ pub(super) fn build(
     let outcomes = execute(global, options, &plan, &workshop, &logs);
     records.prune();
     finish(global, args, &loaded, &plan, &session, &outcomes, start.elapsed())
+}
+
+/// Fetches the bases that nothing fixes again, into the engine. buildx's own `--pull` would look for local parents in a
+/// registry; builders that do not see the engine's images ask the registry at every build anyway.
+fn pull(global: &Global, plan: &Plan, session: &Session) -> anyhow::Result<()> {
+    if !session.builder.sees_engine_images() {
+        return Ok(());
+    }
+    let mut pulled = BTreeSet::new();
+    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
+        for base in step.external.iter().filter(|base| {
+            base.reference.digest.is_none() && !step.bound.contains_key(&base.reference)
+        }) {
+            for (_, platform) in &base.platforms {
+                let (reference, platform) = (base.reference.to_string(), platform.to_string());
+                if !pulled.insert((reference.clone(), platform.clone())) {
+                    continue;
+                }
+                if !global.quiet {
+                    super::engine::say(&format!(
+                        "fetching {} for {platform}",
+                        base.reference.familiar()
+                    ));
+                }
+                session
+                    .engine
+                    .command()
+                    .args(["image", "pull", "--quiet", "--platform", &platform, "--", &reference])
+                    .run()
+                    .with_context(|| {
+                        format!("failed to fetch the base {}", base.reference.familiar())
+                    })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A folder for this run alone, gone with it.
@@ -221,6 +260,13 @@ fn finish(
         && let Some(step) = plan.steps.iter().rev().find(|step| step.named)
     {
         anstream::eprintln!("try it: cargo xtask run {}", step.name());
+        if session.engine.origin == Origin::Private {
+            let programs = session.engine.docker.parent().unwrap_or(Utf8Path::new(""));
+            anstream::eprintln!(
+                "for docker commands of your own: export DOCKER_HOST={} PATH={programs}:$PATH",
+                session.engine.endpoint
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -251,7 +297,12 @@ fn results(plan: &Plan, outcomes: &[Outcome<Made, NotMade>]) -> BTreeMap<TargetN
             Outcome::Blocked { by } => {
                 result.error = Some(format!("it needs {}, which failed", plan.steps[*by].name()));
             }
-            Outcome::NotStarted => {}
+            // Whoever reads the JSON knows four words.
+            Outcome::NotStarted => {
+                Status::Blocked.as_str().clone_into(&mut result.status);
+                result.error =
+                    Some("it was not started, because another image failed first".to_owned());
+            }
         }
         result
     };

@@ -176,7 +176,7 @@ fn add_base(facts: &mut Facts, vertex: &Vertex) {
     match &base.digest {
         Some(digest) => facts.set("base_digest", digest.as_str()),
         None => {
-            facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it");
+            facts.lack("base_digest", "the base is not locked; name it with its digest");
         }
     }
 }

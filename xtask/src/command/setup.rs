@@ -31,6 +31,7 @@ pub(super) fn bases(
     loaded: &Loaded,
     session: &Session,
     quiet: bool,
+    offline: bool,
 ) -> anyhow::Result<Substitutes> {
     let named = |reference: &Reference| {
         loaded
@@ -39,16 +40,17 @@ pub(super) fn bases(
             .iter()
             .any(|vertex| vertex.external.iter().any(|base| base.reference == *reference))
     };
-    let mut substitutes = Substitutes::default();
+    let mut substitutes = Substitutes::locked(&loaded.workspace);
     let mut chosen = Vec::new();
     for recipe in
         session::recipes(&loaded.workspace)?.into_iter().filter(|recipe| named(&recipe.reference))
     {
-        let probe::Reach::Unreachable { said } =
+        let reach = if offline {
+            probe::Reach::Unreachable { said: "--offline".to_owned() }
+        } else {
             probe::registry(&session.engine, &session.builder, &recipe.reference, PATIENCE)
-        else {
-            continue;
         };
+        let probe::Reach::Unreachable { said } = reach else { continue };
         if !quiet {
             say(&format!(
                 "the registry of {} is not reached ({said})",

@@ -123,7 +123,7 @@ fn programs(environment: &Environment, pixi: bool) -> Vec<Check> {
         checks.push(program(
             "pixi",
             State::Warning,
-            "for `lock-update`, install pixi from https://pixi.sh",
+            "to lock pixi environments, install pixi from https://pixi.sh",
         ));
     }
     checks
@@ -177,7 +177,7 @@ fn space_check(engine: &Engine) -> Option<Check> {
             State::Warning,
             "disk",
             detail,
-            "`docker system prune`, or `cargo xtask cache prune`",
+            "`docker buildx prune`, or `docker system prune`",
         )
     } else {
         Check::good("disk", detail)

@@ -257,8 +257,10 @@ fn of_platform(
     let mut inputs = Inputs::new();
     let mut always = Vec::new();
     inputs.insert("schema".to_owned(), super::SCHEMA.to_string());
-    // Two targets may have equal inputs; their images are still two.
-    inputs.insert("image".to_owned(), vertex.name.to_string());
+    // Two variants may have equal inputs; their images, which share a local name, are still two.
+    if let Some(variant) = &vertex.name.variant {
+        inputs.insert("variant".to_owned(), variant.to_string());
+    }
     inputs.insert("platform".to_owned(), platform.to_string());
     if let Some(text) = sources.workspace.dockerfiles.get(&target.dockerfile.value) {
         inputs.insert(
