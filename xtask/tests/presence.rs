@@ -80,8 +80,11 @@ impl Fixture {
 
     /// The file in the built image.
     fn content(&self, index: usize) -> String {
-        let name = key_tag(&self.images[index]);
-        let container = docker(&["create", &name], "");
+        self.content_of(&format!("{}:dev", self.images[index]), index)
+    }
+
+    fn content_of(&self, name: &str, index: usize) -> String {
+        let container = docker(&["create", name], "");
         assert!(container.success, "{}", container.stderr);
         let container = container.stdout.trim().to_owned();
         let to = self.root.join("target").join(format!("copied-{index}"));
@@ -123,7 +126,7 @@ fn only_the_recorded_digest_counts() {
     let (of_parent, of_child) = (key_tag(parent), key_tag(child));
     assert!(docker(&["image", "tag", &of_parent, &of_child], "").success);
     fixture.build();
-    assert_eq!(fixture.content(1), "first", "the name holds the right content again");
+    assert_eq!(fixture.content_of(&of_child, 1), "first", "the name holds the right content again");
     assert!(fixture.built().is_empty());
 
     // Every name of it is gone.
