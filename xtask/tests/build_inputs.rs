@@ -9,6 +9,7 @@ mod engines;
 mod lab;
 
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use dockyard::engine::{Builder, Store};
 use lab::{Lab, token};
@@ -85,11 +86,13 @@ fn secrets_reach_the_build_and_nothing_else() {
     lab.image(
         "keeper",
         "secrets = { v = { env = \"LAB_SECRET\" }, f = { file = \"a file\" }, r = { file = \"/root-file\" } }\n",
-        "FROM registry.invalid/lab/base\n\
+        // BuildKit does not run again for another value, so no other run of this test may be like this one.
+        "FROM registry.invalid/lab/base\nCOPY fresh /\n\
          RUN --mount=type=secret,id=v --mount=type=secret,id=f --mount=type=secret,id=r \
-         cat /run/secrets/v /run/secrets/f /run/secrets/r | md5sum > /sum && false || true\n",
+         cat /run/secrets/v /run/secrets/f /run/secrets/r | md5sum > /sum\n",
     );
     lab.file(".gitignore", "/target/\nroot-file\na file\n");
+    lab.file("keeper/fresh", &token());
     lab.file("keeper/.dockerignore", "a file\n");
     let said = lab.say(&["build", "keeper"]);
     assert_eq!(said.status, Some(2), "{said}");
@@ -103,8 +106,7 @@ fn secrets_reach_the_build_and_nothing_else() {
     assert_eq!(said.status, Some(0), "{said}");
     let image = digest(&lab::images(&said)["keeper"]).to_owned();
     lab.file("expected", &format!("{in_variable}{in_file}r"));
-    let sum = lab::succeed(std::process::Command::new("md5sum").arg(lab.root().join("expected")))
-        .unwrap();
+    let sum = lab::succeed(Command::new("md5sum").arg(lab.root().join("expected"))).unwrap();
     assert_eq!(lab.content(&image, "/sum").split(' ').next(), sum.split(' ').next());
 
     let history = lab.docker(&["history", "--no-trunc", &image]).stdout;
@@ -196,7 +198,6 @@ fn the_environment_changes_nothing() {
         "FROM registry.invalid/lab/base\nRUN uname -m > /machine && env > /env\n",
     );
     lab.commit();
-    let plan = lab.say(&["plan", "--json"]).stdout;
     let built = lab.build(&[], 0);
     for (name, value) in [
         ("SOURCE_DATE_EPOCH", "0"),
@@ -211,20 +212,15 @@ fn the_environment_changes_nothing() {
     }
     let again = lab.statuses(&[], 0);
     assert!(again.values().all(|status| status == "skipped"), "{again:?}");
+    let machine = lab.content(digest(&built["plain"]), "/machine");
     let forced = lab.build(&["--force", "--no-cache"], 0);
     let image = digest(&forced["plain"]);
-    assert_eq!(lab.content(image, "/machine"), lab.content(digest(&built["plain"]), "/machine"));
+    assert_eq!(lab.content(image, "/machine"), machine);
     assert!(!lab.content(image, "/env").contains("seen"));
     let said = lab.docker(&["image", "inspect", "--format={{.Created}}", image]);
     assert!(!said.stdout.starts_with("1970"), "{said}");
     assert_eq!(forced["plain"]["key"], built["plain"]["key"]);
     assert_eq!(forced["plain"]["command"], built["plain"]["command"]);
-    std::fs::remove_dir_all(lab.root().join("target/dockyard")).unwrap();
-    for image in
-        lab::images(&lab::Said { stdout: plan, stderr: String::new(), status: None }).values()
-    {
-        assert_eq!(forced[image["id"].as_str().unwrap()]["key"], image["key"]);
-    }
 }
 
 /// Two platforms, one of them with nothing to run, so that it takes no emulator.
@@ -236,18 +232,25 @@ fn several_platforms_are_one_image() {
     lab.image("copied", platforms, "FROM scratch\nARG TARGETARCH\nCOPY image.toml /$TARGETARCH\n");
     lab.image("child", platforms, "FROM registry.invalid/lab/copied\nCOPY image.toml /child\n");
     let built = lab.build(&["--all-platforms"], 0);
-    let said = lab.docker(&["buildx", "imagetools", "inspect", "--raw", digest(&built["child"])]);
-    drop(said);
-    let layout = lab.docker(&[
-        "image",
-        "save",
-        "--output",
-        lab.root().join("target/x.tar").as_str(),
-        digest(&built["child"]),
-    ]);
-    assert_eq!(layout.status, Some(0), "{layout}");
+    // The digest is that of an index, with a manifest for each platform.
+    let (archive, folder) = (lab.root().join("target/image.tar"), lab.root().join("target/image"));
+    let said =
+        lab.docker(&["image", "save", "--output", archive.as_str(), digest(&built["child"])]);
+    assert_eq!(said.status, Some(0), "{said}");
+    std::fs::create_dir_all(&folder).unwrap();
+    lab::succeed(Command::new("tar").args(["-x", "-f", archive.as_str(), "-C", folder.as_str()]))
+        .unwrap();
+    let index = digest(&built["child"]).replace(':', "/");
+    let index = std::fs::read_to_string(folder.join("blobs").join(index)).unwrap();
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let platforms: Vec<&Value> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["platform"]["architecture"])
+        .collect();
+    assert_eq!(platforms, ["amd64", "arm64"]);
     assert_eq!(lab.statuses(&["--all-platforms"], 0)["child"], "skipped");
-    assert_eq!(built["child"]["platforms"].as_array().unwrap().len(), 2);
 }
 
 #[test]
