@@ -1,12 +1,12 @@
 //! The inputs of one target and platform, by name, and the key over them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
+use super::Key;
 use super::files::{Contexts, Request};
 use super::index::hex;
 use super::manifest::Manifest;
@@ -16,44 +16,6 @@ use crate::mistake::Mistakes;
 use crate::reference::{Digest, Platform, Reference};
 use crate::tags::{self, Stamps};
 use crate::workspace::{ContextSource, Target, TargetName, Workspace};
-
-/// A SHA-256 over everything that can change what a build makes.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct Key(Digest);
-
-impl Key {
-    fn of(hash: &[u8; 32]) -> Self {
-        Self(format!("sha256:{}", hex(hash)).parse().expect("64 hexadecimal digits are a SHA-256"))
-    }
-
-    /// The key of a target that is built for several platforms at once.
-    pub fn over<'a>(platforms: impl IntoIterator<Item = (&'a Platform, &'a Key)>) -> Self {
-        let mut hasher = Sha256::new();
-        for (platform, key) in platforms {
-            hasher.update(format!("{platform}\0{key}\0"));
-        }
-        Self::of(&hasher.finalize().into())
-    }
-
-    /// 12 digits, for tags.
-    pub fn short(&self) -> &str {
-        &self.0.hex()[..12]
-    }
-
-    /// `key-<12 hex>`.
-    pub fn tag(&self) -> crate::reference::Tag {
-        format!("key-{}", self.short()).parse().expect("digits and letters make a tag")
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// Name → value; values are short or hashes. Sorted, so that equal inputs give equal bytes.
 pub type Inputs = BTreeMap<String, String>;

@@ -12,13 +12,13 @@ mod manifest;
 mod record;
 mod sources;
 mod tree;
+mod value;
 
 pub use files::Contexts;
-pub use inputs::{
-    Base, Bases, Inputs, Key, Keys, PlatformKey, Read, Sources, compute, state_folder,
-};
+pub use inputs::{Base, Bases, Inputs, Keys, PlatformKey, Read, Sources, compute, state_folder};
 pub use manifest::{Line, Manifest};
 pub use record::{ReadRecord, Record, Records};
+pub use value::Key;
 
 /// The version of everything that this module does: raised when equal inputs would give another meaning.
 pub const SCHEMA: u32 = 1;
