@@ -45,6 +45,8 @@ pub(super) fn build(
     args: &BuildArgs,
     options: Options,
 ) -> anyhow::Result<ExitCode> {
+    // From here on, Ctrl-C ends what was started, and is told.
+    interrupt::listen();
     let loaded = load::load(global, &load::Typed::of(args))?;
     let engine = if options.setup {
         setup::engine(global.quiet)?
