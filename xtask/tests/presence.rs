@@ -57,7 +57,7 @@ impl Fixture {
     }
 
     fn xtask(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = support::command(env!("CARGO_BIN_EXE_xtask"));
         command.args(args).current_dir(&self.root);
         command
     }

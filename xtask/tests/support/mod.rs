@@ -23,12 +23,15 @@ impl Said {
     }
 }
 
+/// A command that reaches the newest engine.
+pub(crate) fn command(program: &str) -> std::process::Command {
+    engines::newest().expect("there is an engine").command(program)
+}
+
 /// Runs `docker` of the newest engine with `input`.
 pub(crate) fn docker(args: &[&str], input: &str) -> Said {
     use std::io::Write;
-    let mut child = engines::newest()
-        .expect("there is an engine")
-        .command("docker")
+    let mut child = command("docker")
         .args(args)
         .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
         .stdin(Stdio::piped())
