@@ -230,7 +230,7 @@ impl Workspace {
                 format!("write {file} {}", written.is_ok())
             }
             4 | 5 => {
-                let mode = [0o644, 0o600, 0o755, 0o700, 0o4755][self.random.below(5)];
+                let mode = self.another_mode(&path, &[0o644, 0o600, 0o755, 0o700, 0o4755]);
                 let done = fs::set_permissions(&path, fs::Permissions::from_mode(mode));
                 format!("chmod {mode:o} {file} {}", done.is_ok())
             }
@@ -265,8 +265,8 @@ impl Workspace {
                 }
             }
             14 => {
-                let mode = [0o755, 0o700, 0o711][self.random.below(3)];
                 let at = self.context().join(&folder);
+                let mode = self.another_mode(&at, &[0o755, 0o700, 0o711]);
                 let done = fs::set_permissions(at, fs::Permissions::from_mode(mode));
                 format!("chmod {mode:o} {folder}/ {}", done.is_ok())
             }
@@ -307,6 +307,13 @@ impl Workspace {
                 format!("instruction in {image}: {line}")
             }
         }
+    }
+
+    /// One of `modes` that `path` does not have: BuildKit may run a step again after a change that is none.
+    fn another_mode(&mut self, path: &Utf8Path, modes: &[u32]) -> u32 {
+        let now = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
+        let others: Vec<u32> = modes.iter().copied().filter(|mode| *mode != now).collect();
+        others[self.random.below(others.len())]
     }
 
     fn change_ignore(&mut self) -> String {
