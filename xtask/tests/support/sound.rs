@@ -49,7 +49,6 @@ const SOURCES: &[&str] = &[
     "l*",
     "*/*",
 ];
-const EXCLUDES: &[&str] = &["*.md", "sub", "**/*.txt", "x.txt", "a/**", "d/e.txt"];
 const PARENTS: &[&str] =
     &["a/x.txt", "a/sub", "*/x.txt", "**/*.md", "a/./sub/z.txt", "c/./d/*.txt", "b"];
 const RULES: &[&str] = &[
@@ -191,12 +190,9 @@ impl Workspace {
         let random = &mut self.random;
         let to = random.below(1000);
         match random.below(if can_run { 14 } else { 12 }) {
-            0 => format!("COPY --exclude={} {} /e{to}/", random.of(EXCLUDES), random.of(SOURCES)),
-            1 => format!(
-                "COPY --exclude={} --exclude={} . /e{to}/",
-                random.of(EXCLUDES),
-                random.of(EXCLUDES)
-            ),
+            // No `--exclude`: BuildKit runs such a `COPY` again now and then though nothing that it takes has changed
+            // (a touched file, a change in another context). Its narrowing has tables of its own.
+            0 | 1 => format!("COPY {} /e{to}/", random.of(SOURCES)),
             2 => format!("COPY --parents {} /p{to}/", random.of(PARENTS)),
             3 => format!("ADD t.tar /t{to}/"),
             4 => "ARG ARG0\nENV E=$ARG0".to_owned(),
