@@ -30,7 +30,7 @@ pub(super) fn plan(loaded: &Loaded, scope: &Scope<'_>) -> anyhow::Result<Plan> {
         loaded.workspace.targets.iter().map(|target| (target.target_name(), target)).collect();
     let platforms = plan::platforms(&loaded.graph, &targets, scope.named, &scope.wanted)?;
     let vertices = loaded.graph.with_parents(scope.named);
-    let mut mistakes = check_tags(loaded, scope.channel);
+    let (_, mut mistakes) = wanted_tags(loaded, scope.channel);
     let keys = match keys(loaded, &vertices, scope.bases) {
         Ok(keys) => keys,
         Err(error) => {
@@ -64,8 +64,12 @@ pub(super) fn keys(loaded: &Loaded, vertices: &[&Vertex], bases: &Bases) -> anyh
     key::compute(&sources, vertices, &mut contexts)
 }
 
-/// Tags of all targets together: each valid, none wanted twice.
-fn check_tags(loaded: &Loaded, channel: Channel) -> Mistakes {
+/// What each target wants on `channel`: its repositories and tags.
+pub(super) type WantedTags<'a> =
+    Vec<(&'a Target, Vec<crate::reference::Repository>, Vec<tags::WantedTag>)>;
+
+/// The tags of all targets together, and what is wrong with them: each must be valid, and none wanted twice.
+pub(super) fn wanted_tags(loaded: &Loaded, channel: Channel) -> (WantedTags<'_>, Mistakes) {
     let mut mistakes = Mistakes::default();
     let mut wanted = Vec::new();
     for target in &loaded.workspace.targets {
@@ -79,7 +83,7 @@ fn check_tags(loaded: &Loaded, channel: Channel) -> Mistakes {
         .map(|(target, repositories, tags)| Claim { target, repositories, tags })
         .collect();
     mistakes.extend(tags::collisions(&claims));
-    mistakes
+    (wanted, mistakes)
 }
 
 fn repositories(target: &Target, channel: Channel) -> Vec<crate::reference::Repository> {

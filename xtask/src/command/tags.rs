@@ -2,30 +2,15 @@
 
 use std::process::ExitCode;
 
-use super::{load, plan, select};
+use super::{load, plan, select, steps};
 use crate::cli::{Global, TagsArgs};
-use crate::mistake::Mistakes;
 use crate::report::{self, TagsJson};
-use crate::tags::{self, Claim};
 
 pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> {
     let loaded = load::load(global, &load::Typed::images(&args.images))?;
     let named = select::select(&loaded.workspace, &args.images)?;
     let channel = plan::channel(&loaded, args.channel);
-    let mut mistakes = Mistakes::default();
-    let mut wanted = Vec::new();
-    for target in &loaded.workspace.targets {
-        let Some(facts) = loaded.facts.get(&target.target_name()) else { continue };
-        if let Some(tags) = mistakes.take(tags::wanted(target, facts, channel)) {
-            let repositories = target.repositories.get(channel).cloned().unwrap_or_default();
-            wanted.push((target, repositories, tags));
-        }
-    }
-    let claims: Vec<Claim<'_>> = wanted
-        .iter()
-        .map(|(target, repositories, tags)| Claim { target, repositories, tags })
-        .collect();
-    mistakes.extend(tags::collisions(&claims));
+    let (mut wanted, mistakes) = steps::wanted_tags(&loaded, channel);
     mistakes.none()?;
     wanted.retain(|(target, ..)| named.contains(&target.target_name()));
     if args.json {
