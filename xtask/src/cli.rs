@@ -18,6 +18,7 @@ use crate::workspace::Channel;
   cargo xtask plan                                what would be built, and why
   cargo xtask build notebook-processor --setup    build one image, on a machine without Docker too
   cargo xtask run notebook-processor              try it
+  cargo xtask test notebook-processor             test it
   cargo xtask doctor                              what this machine lacks
 
 Exit status: 0 done, 1 a step failed or a check found something,
@@ -104,6 +105,15 @@ pub(crate) enum Command {
   cargo xtask run plantuml-converter -- convert --help    words for its entry point
   cargo xtask run notebook-processor --mount DIR -- convert in.ipynb out.html")]
     Run(RunArgs),
+    /// Test images in containers, as their [test] and [limits] say; what is stale is built first
+    #[command(after_help = "Examples:
+  cargo xtask test                                 every image, on the machine's own platform
+  cargo xtask test notebook-processor --verbose    each check as it ends
+  cargo xtask test --all-platforms --keep-going
+  cargo xtask test base --force                    although it has passed before
+
+An image whose digest and tests have not changed since they passed is not tested again.")]
+    Test(TestArgs),
     /// Show what this machine has and lacks for building, each with its mend
     #[command(
         after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --offline --json"
@@ -255,6 +265,38 @@ pub(crate) struct RunArgs {
     /// What to run instead of the image's own command, through its entry point
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that a person gives or not")]
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Test this platform instead of the machine's own; several with commas
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',', conflicts_with = "all_platforms")]
+    pub platform: Vec<Platform>,
+    /// Test every platform of each image; those that cannot run here are reported as not run
+    #[arg(long)]
+    pub all_platforms: bool,
+    /// How many images to build or test at once
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Test everything although something failed
+    #[arg(short, long)]
+    pub keep_going: bool,
+    /// Test again what has passed before
+    #[arg(long)]
+    pub force: bool,
+    /// The buildx builder
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+    /// Set a build argument, as for `build`
+    #[arg(long, value_name = "[ID:]KEY=VALUE")]
+    pub build_arg: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

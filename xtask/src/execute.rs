@@ -4,6 +4,7 @@
 
 mod schedule;
 pub mod target;
+pub mod test;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

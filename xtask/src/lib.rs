@@ -14,6 +14,7 @@ pub mod dockerfile;
 pub mod engine;
 pub mod execute;
 pub mod graph;
+pub mod human;
 pub mod key;
 pub mod mistake;
 pub mod plan;

@@ -18,6 +18,7 @@ mod session;
 mod setup;
 mod steps;
 mod tags;
+mod test;
 mod why;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Why(args) => why::run(&global, &args),
         Command::Affected(args) => affected::run(&global, &args),
         Command::Run(args) => run::run(&global, &args),
+        Command::Test(args) => test::run(&global, &args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),
     }

@@ -60,6 +60,15 @@ impl Builder {
         Self::inspect(engine, explicit, false)
     }
 
+    /// The engine's own, which tells what the engine itself can run: other builders bring emulators of their own.
+    ///
+    /// # Errors
+    /// When docker does not answer.
+    pub fn of_engine(engine: &Engine) -> anyhow::Result<Self> {
+        let context = engine.command().args(["context", "show"]).read()?;
+        Self::inspect(engine, Some(&context), false)
+    }
+
     /// The same builder, started where it was not (a docker-container builder's container; its image may have to be
     /// fetched).
     pub fn boot(&self, engine: &Engine) -> anyhow::Result<Self> {

@@ -35,6 +35,15 @@ impl std::error::Error for Stopped {}
 /// Waits for `handle` (of an `unchecked` expression) to end by itself. After `limit`, or when we are interrupted, the
 /// child is ended first.
 pub fn wait(handle: &duct::Handle, limit: Option<Duration>) -> Result<&Output, Stopped> {
+    wait_or(handle, limit, &|| ())
+}
+
+/// As [`wait`]; `before_end` is called before the child is ended, for what ends with it but not through it.
+pub(super) fn wait_or<'h>(
+    handle: &'h duct::Handle,
+    limit: Option<Duration>,
+    before_end: &dyn Fn(),
+) -> Result<&'h Output, Stopped> {
     interrupt::listen();
     let start = Instant::now();
     loop {
@@ -46,6 +55,7 @@ pub fn wait(handle: &duct::Handle, limit: Option<Duration>) -> Result<&Output, S
             Some(limit) if start.elapsed() >= limit => Stopped::TimedOut(limit),
             _ => continue,
         };
+        before_end();
         end(handle);
         return Err(stopped);
     }

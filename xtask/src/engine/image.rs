@@ -37,7 +37,15 @@ pub struct LocalImage {
 impl Engine {
     /// The image of that name, tag or id.
     pub fn image(&self, name: &str) -> anyhow::Result<Option<LocalImage>> {
-        let json = match &self.http {
+        let Some(json) = self.image_json(name)? else { return Ok(None) };
+        local_image(&json)
+            .with_context(|| format!("failed to understand the engine's answer about image {name}"))
+            .map(Some)
+    }
+
+    /// The engine's own answer about an image.
+    pub(super) fn image_json(&self, name: &str) -> anyhow::Result<Option<Value>> {
+        Ok(Some(match &self.http {
             Some(_) => {
                 let manifests = if self.api >= MANIFESTS { "?manifests=1" } else { "" };
                 let answer =
@@ -55,10 +63,7 @@ impl Engine {
                 }
                 Err(failure) => return Err(failure.into()),
             },
-        };
-        local_image(&json)
-            .with_context(|| format!("failed to understand the engine's answer about image {name}"))
-            .map(Some)
+        }))
     }
 
     /// As [`image`](Self::image) for each of `names`, in their order.

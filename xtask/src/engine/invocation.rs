@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::child;
+use super::child::{self, Stopped};
 use super::environment::Environment;
 use super::failure::{Failure, Why, last_lines};
 
@@ -121,6 +121,30 @@ impl Invocation {
     /// Runs to the end without a time limit; only what it says when it fails is kept.
     pub fn run(&self) -> Result<(), Failure> {
         self.output(&self.duct(), None).map(drop)
+    }
+
+    /// For tidying up: runs to the end, 30 s at most, also when we are interrupted.
+    pub fn run_regardless(&self) -> Result<(), Failure> {
+        let failure = |why, stderr: &[u8]| Failure {
+            command: self.to_string(),
+            why,
+            stderr: last_lines(stderr),
+        };
+        let handle = self
+            .duct()
+            .stdout_null()
+            .stderr_capture()
+            .start()
+            .map_err(|error| failure(Why::NotStarted(error), &[]))?;
+        match handle.wait_timeout(LIMIT) {
+            Ok(Some(output)) if output.status.success() => Ok(()),
+            Ok(Some(output)) => Err(failure(Why::Status(output.status.code()), &output.stderr)),
+            Ok(None) => {
+                child::end(&handle);
+                Err(failure(Why::Stopped(Stopped::TimedOut(LIMIT)), &[]))
+            }
+            Err(error) => Err(failure(Why::NotStarted(error), &[])),
+        }
     }
 
     /// Runs with this process's own stdin, stdout and stderr; the program's status, or 128 and more where a signal

@@ -48,7 +48,7 @@ pub(super) fn read(table: &Table<'_>, folder: &Utf8Path) -> BTreeMap<String, Fac
         if !entry.is_table() {
             if let Some(value) = entry.scalar() {
                 let source = FactSource::Literal(value.value);
-                read.insert(name.value, Fact { source, pattern: None, place });
+                read.insert(name.value, Fact { source, pattern: None, entrypoint: true, place });
             }
         } else if let Some(fact) = entry.table().and_then(|inner| read_fact(&inner, folder, place))
         {
@@ -83,6 +83,8 @@ fn read_fact(fact: &Table<'_>, folder: &Utf8Path, place: Place) -> Option<Fact> 
             fact.check(&text.place, check_pattern(&text.value)).map(|()| text.value)
         });
     }
+    let entrypoint =
+        if fact.has("probe") { fact.boolean("entrypoint").unwrap_or(true) } else { true };
     fact.finish();
     let written = ["pixi-lock", "uv-lock", "requirements", "probe", "os-release", "file"];
     if sources.is_empty() && written.iter().filter(|key| fact.has(key)).count() == 1 {
@@ -107,7 +109,7 @@ fn read_fact(fact: &Table<'_>, folder: &Utf8Path, place: Place) -> Option<Fact> 
         );
         return None;
     }
-    Some(Fact { source: sources.remove(0), pattern, place })
+    Some(Fact { source: sources.remove(0), pattern, entrypoint, place })
 }
 
 /// # Errors

@@ -125,6 +125,8 @@ pub struct Fact {
     pub source: FactSource,
     /// The first group of this expression is the value.
     pub pattern: Option<String>,
+    /// Whether a probe goes through the image's entry point.
+    pub entrypoint: bool,
     pub place: Place,
 }
 
@@ -198,7 +200,7 @@ impl FromStr for TargetName {
 pub struct TestSettings {
     pub run: Vec<TestRun>,
     pub http: Option<HttpTest>,
-    /// The folder of the checkout to mount at `/work`, relative to the workspace root.
+    /// The folder of the checkout to mount at `/work`, read-only, relative to the workspace root.
     pub mount: Option<Utf8PathBuf>,
     pub gpus: Gpus,
 }
@@ -214,9 +216,16 @@ pub enum Gpus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestRun {
     pub cmd: Vec<String>,
+    /// A text that stdout or stderr must hold.
     pub expect: Option<String>,
+    /// The exit status that it must end with.
+    pub status: u8,
     pub env: BTreeMap<String, String>,
     pub user: Option<String>,
+    /// Whether `cmd` goes through the image's entry point, as in `docker run IMAGE CMD`; else its first word is the
+    /// program.
+    pub entrypoint: bool,
+    pub timeout: Duration,
     pub place: Place,
 }
 

@@ -9,6 +9,9 @@ use super::read::{Entry, Table};
 use super::settings::{Gpus, HttpTest, TestRun, TestSettings};
 use crate::mistake::Mistake;
 
+/// How long a command may take that says nothing of it.
+const COMMAND_LIMIT: Duration = Duration::from_mins(10);
+
 pub(super) fn read(table: &Table<'_>, folder: &Utf8Path) -> Option<TestSettings> {
     let test = table.table("test")?;
     let mount = test
@@ -34,8 +37,11 @@ fn read_run(test: &Table<'_>, item: &Entry<'_, '_>) -> Option<TestRun> {
     let mut run = TestRun {
         cmd: Vec::new(),
         expect: None,
+        status: 0,
         env: std::collections::BTreeMap::new(),
         user: None,
+        entrypoint: true,
+        timeout: COMMAND_LIMIT,
         place: place.clone(),
     };
     if item.is_array() {
@@ -45,8 +51,18 @@ fn read_run(test: &Table<'_>, item: &Entry<'_, '_>) -> Option<TestRun> {
         run.cmd =
             inner.strings("cmd").unwrap_or_default().into_iter().map(|word| word.value).collect();
         run.expect = inner.string("expect").map(|text| text.value);
+        run.status = read_status(&inner)?;
         run.user = inner.string("user").map(|text| text.value);
+        run.entrypoint = inner.boolean("entrypoint").unwrap_or(true);
+        run.timeout = read_timeout(&inner).unwrap_or(COMMAND_LIMIT);
         let env = inner.string_map("env").unwrap_or_default();
+        for name in env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            inner.mistake(
+                Mistake::new(format!("{name:?} is no name of a variable"))
+                    .at(inner.place_of("env"))
+                    .mend("write env = { NAME = \"value\" }"),
+            );
+        }
         run.env = env.into_iter().map(|(name, value)| (name, value.value)).collect();
         inner.finish();
         if run.cmd.is_empty() && inner.has("cmd") && !inner.is_empty_list("cmd") {
@@ -64,19 +80,39 @@ fn read_run(test: &Table<'_>, item: &Entry<'_, '_>) -> Option<TestRun> {
     Some(run)
 }
 
+/// Nothing where it is wrong, which is said.
+fn read_status(run: &Table<'_>) -> Option<u8> {
+    if !run.has("status") {
+        return Some(0);
+    }
+    let written = run.integer("status")?;
+    let status = u8::try_from(written.value).ok();
+    if status.is_none() {
+        run.mistake(
+            Mistake::new(format!("{} is no exit status", written.value))
+                .at(written.place)
+                .mend("a number from 0 to 255"),
+        );
+    }
+    status
+}
+
 fn read_http(test: &Table<'_>) -> Option<HttpTest> {
     let http = test.table("http")?;
     let port = http.integer("port");
-    let path = http.string("path").map_or_else(|| "/".to_owned(), |text| text.value);
-    let timeout = http.string("timeout");
-    let seconds = timeout.as_ref().map_or(Some(60), |text| parse_duration(&text.value));
-    if let (None, Some(text)) = (seconds, &timeout) {
+    let path = http.string("path");
+    // It becomes part of a request's first line.
+    if let Some(text) = &path
+        && !(text.value.starts_with('/') && text.value.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
         http.mistake(
-            Mistake::new(format!("{:?} is no duration", text.value))
+            Mistake::new(format!("{:?} is no path of an address", text.value))
                 .at(text.place.clone())
-                .mend("write e.g. \"60s\" or \"2m\""),
+                .mend("begin it with `/`, and write other than visible ASCII characters as %XX"),
         );
     }
+    let timeout =
+        if http.has("timeout") { read_timeout(&http) } else { Some(Duration::from_mins(1)) };
     let number =
         port.as_ref().and_then(|port| u16::try_from(port.value).ok()).filter(|&port| port > 0);
     if number.is_none() {
@@ -86,7 +122,22 @@ fn read_http(test: &Table<'_>) -> Option<HttpTest> {
         );
     }
     http.finish();
-    Some(HttpTest { port: number?, path, timeout: Duration::from_secs(seconds?) })
+    let path = path.map_or_else(|| "/".to_owned(), |text| text.value);
+    Some(HttpTest { port: number?, path, timeout: timeout? })
+}
+
+/// Nothing where there is none, or a wrong one, which is said.
+fn read_timeout(table: &Table<'_>) -> Option<Duration> {
+    let text = table.string("timeout")?;
+    let seconds = parse_duration(&text.value).filter(|&seconds| seconds > 0);
+    if seconds.is_none() {
+        table.mistake(
+            Mistake::new(format!("{:?} is no duration", text.value))
+                .at(text.place.clone())
+                .mend("write e.g. \"60s\" or \"2m\""),
+        );
+    }
+    seconds.map(Duration::from_secs)
 }
 
 fn read_gpus(test: &Table<'_>) -> Gpus {
