@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::ask::{BuildKit, copy_all};
 use crate::support::Random;
 
 /// The registry under which the workspaces' images and their base are known. Nothing is ever asked of it.
@@ -49,6 +50,7 @@ const SOURCES: &[&str] = &[
     "l*",
     "*/*",
 ];
+const EXCLUDES: &[&str] = &["*.md", "sub", "**/*.txt", "x.txt", "a/**", "d/e.txt"];
 const PARENTS: &[&str] =
     &["a/x.txt", "a/sub", "*/x.txt", "**/*.md", "a/./sub/z.txt", "c/./d/*.txt", "b"];
 const RULES: &[&str] = &[
@@ -74,17 +76,29 @@ pub(crate) struct Workspace {
     pub(crate) root: Utf8PathBuf,
     pub(crate) images: &'static [&'static str],
     pub(crate) name: String,
+    knows_parents: bool,
     random: Random,
     args: [u32; 3],
 }
 
+/// A workspace as it was.
+pub(crate) struct Saved {
+    folder: tempfile::TempDir,
+    args: [u32; 3],
+}
+
 impl Workspace {
-    pub(crate) fn generate(root: &Utf8Path, seed: u64, lock: &str) -> Self {
+    pub(crate) fn generate(root: &Utf8Path, seed: u64, buildkit: &BuildKit) -> Self {
         let name = format!("w{seed}");
         let mut made = Self {
             root: root.to_owned(),
-            images: if seed.is_multiple_of(3) { &["parent", "child"] } else { &["child"] },
+            images: if seed.is_multiple_of(3) && buildkit.has_images {
+                &["parent", "child"]
+            } else {
+                &["child"]
+            },
             name,
+            knows_parents: buildkit.knows_parents,
             random: Random::new(seed),
             args: [0; 3],
         };
@@ -103,7 +117,7 @@ impl Workspace {
                 "[workspace]\nmembers = []\n[workspace.metadata.dockyard]\nregistries = [\"{registry}\"]\n"
             ),
         );
-        write("images.lock", lock);
+        write("images.lock", &buildkit.lock);
         write("data/one", "1");
         write("data/sub/two", "2");
         for folder in FOLDERS {
@@ -122,7 +136,8 @@ impl Workspace {
         if made.random.below(2) == 0 {
             made.change_ignore();
         }
-        let bases = ["FROM scratch".to_owned(), format!("FROM {REGISTRY}/busybox")];
+        let mut bases = vec!["FROM scratch".to_owned(), format!("FROM {REGISTRY}/busybox")];
+        bases.truncate(if buildkit.has_images { 2 } else { 1 });
         let parent = [format!("FROM {registry}/parent")];
         for image in made.images {
             let bases =
@@ -133,6 +148,20 @@ impl Workspace {
         }
         made.write_settings();
         made
+    }
+
+    pub(crate) fn save(&self) -> Saved {
+        let folder = tempfile::tempdir().unwrap();
+        let to = Utf8Path::from_path(folder.path()).unwrap();
+        copy_all(&self.root, &to.join("saved"));
+        Saved { folder, args: self.args }
+    }
+
+    pub(crate) fn restore(&mut self, saved: &Saved) {
+        let from = Utf8PathBuf::from_path_buf(saved.folder.path().join("saved")).unwrap();
+        fs::remove_dir_all(&self.root).unwrap();
+        copy_all(&from, &self.root);
+        self.args = saved.args;
     }
 
     fn context(&self) -> Utf8PathBuf {
@@ -190,10 +219,13 @@ impl Workspace {
         let random = &mut self.random;
         let to = random.below(1000);
         match random.below(if can_run { 14 } else { 12 }) {
-            // No `--exclude`: BuildKit runs such a `COPY` again now and then though nothing that it takes has changed
-            // (a touched file, a change in another context). Its narrowing has tables of its own.
-            0 | 1 => format!("COPY {} /e{to}/", random.of(SOURCES)),
-            2 => format!("COPY --parents {} /p{to}/", random.of(PARENTS)),
+            0 => format!("COPY --exclude={} {} /e{to}/", random.of(EXCLUDES), random.of(SOURCES)),
+            1 => format!(
+                "COPY --exclude={} --exclude={} . /e{to}/",
+                random.of(EXCLUDES),
+                random.of(EXCLUDES)
+            ),
+            2 if self.knows_parents => format!("COPY --parents {} /p{to}/", random.of(PARENTS)),
             3 => format!("ADD t.tar /t{to}/"),
             4 => "ARG ARG0\nENV E=$ARG0".to_owned(),
             5 => format!("ARG ARG1=d\nCOPY a.txt /arg-$ARG1-{to}"),
