@@ -6,7 +6,6 @@
 mod command;
 mod directives;
 mod heredoc;
-pub mod ignore;
 mod instruction;
 mod lex;
 mod lines;
@@ -20,6 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::mistake::{Mistake, Mistakes, Place};
 
+pub use dockyard_context::ignore;
 pub use heredoc::Heredoc;
 pub use instruction::{Command, Copy, Instruction};
 pub use resolve::{

@@ -2,19 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
+use dockyard_context::{Context, Folder, Index, Manifest};
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
 
-use super::context::{Context, Entry};
-use super::index::{Hash, Index};
-use super::manifest::{Line, Manifest, Writer};
-use super::sources;
-use super::tree::{File, Folder, Kind};
 use crate::dockerfile::ignore::{BadPattern, Ignore};
 use crate::dockerfile::{ContextRead, Reading};
 use crate::mistake::{Mistake, Mistakes, Place};
@@ -121,47 +115,16 @@ impl<'a> Contexts<'a> {
             .files
             .descend(request.folder)
             .unwrap_or_else(|| Folder::new(self.root.join(request.folder)));
-        let mut context =
-            Context { root, ignore: self.ignore(ignore_file)?, without_own_output: false };
+        let mut context = Context::new(root, self.ignore(ignore_file)?);
+        let selection = request.read.reading.selection();
         let is_root = request.read.context.is_none() && request.folder.as_str().is_empty();
         if is_root && request.read.instruction == UNKNOWN_ONBUILD {
             // Nobody wrote this reading, so nobody is asked to mend it.
-            context.without_own_output = true;
-        } else if is_root && sources::is_whole(&request.read.reading) {
+            context = context.without_own_output();
+        } else if is_root && selection.is_whole() {
             refuse_own_output(&context, request, ignore_file)?;
         }
-        let entries = sources::entries(&context, &request.read.reading)?;
-        let hashes = entries
-            .par_iter()
-            .with_min_len(64)
-            .map(|entry| self.hash(&context, entry))
-            .collect::<anyhow::Result<Vec<Option<Hash>>>>()?;
-        let mut hasher = Sha256::new();
-        let mut stats = DefaultHasher::new();
-        let mut writer = Writer::default();
-        let (mut files, mut bytes) = (0, 0);
-        for (entry, hash) in entries.iter().zip(&hashes) {
-            if let Kind::File(File { stat, .. }) = &entry.node.kind {
-                files += 1;
-                bytes += stat.size;
-                stat.hash(&mut stats);
-            }
-            writer.write(entry, hash.as_ref(), &mut hasher);
-        }
-        drop(entries);
-        let hash: Hash = hasher.finalize().into();
-        let stats = stats.finish();
-        let reading = request.read.reading.clone();
-        Ok(Manifest { hash, files, bytes, stats, source: Some((context, reading)) })
-    }
-
-    fn hash(&self, context: &Context, entry: &Entry<'_>) -> anyhow::Result<Option<Hash>> {
-        let Kind::File(file) = &entry.node.kind else { return Ok(None) };
-        if let Some(hash) = file.hash.get() {
-            return Ok(Some(*hash));
-        }
-        let hash = self.index.hash(&context.root.path().join(&entry.path), &file.stat)?;
-        Ok(Some(*file.hash.get_or_init(|| hash)))
+        Manifest::new(context, selection, &self.index)
     }
 
     fn ignore(&self, file: Option<&Utf8Path>) -> anyhow::Result<Arc<Ignore>> {
@@ -173,18 +136,6 @@ impl<'a> Contexts<'a> {
         let ignore = Arc::new(ignore);
         lock(&self.ignores).insert(file.to_owned(), (ignore.clone(), text.into()));
         Ok(ignore)
-    }
-}
-
-impl Manifest {
-    /// One line a path, sorted by path, as they were when the manifest was made.
-    ///
-    /// # Errors
-    /// None that making it did not have.
-    pub fn lines(&self) -> anyhow::Result<Vec<Line>> {
-        let Some((context, reading)) = &self.source else { return Ok(Vec::new()) };
-        let entries = sources::entries(context, reading)?;
-        Ok(entries.iter().map(Line::of).collect())
     }
 }
 

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use dockyard_context::{Manifest, hex};
 use sha2::{Digest as _, Sha256};
 
 use super::Key;
 use super::files::{Contexts, Request};
-use super::index::hex;
-use super::manifest::Manifest;
 use crate::dockerfile::{ContextRead, Dockerfile, Reading, Via};
 use crate::graph::{Binding, External, Graph, Node, Vertex};
 use crate::mistake::Mistakes;

@@ -3,20 +3,14 @@
 //! Time, host, user, file dates, absolute paths and publication are no inputs. Whether a built image of a key is still
 //! there is asked elsewhere (`engine`, `publish`); what to do about it is `plan`'s question. Called by `command`.
 
-mod context;
 mod files;
-mod glob;
-mod index;
 mod inputs;
-mod manifest;
 mod record;
-mod sources;
-mod tree;
 mod value;
 
+pub use dockyard_context::{Line, Manifest};
 pub use files::Contexts;
 pub use inputs::{Base, Bases, Inputs, Keys, PlatformKey, Read, Sources, compute, state_folder};
-pub use manifest::{Line, Manifest};
 pub use record::{ReadRecord, Record, Records};
 pub use value::Key;
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::index::hex;
 use crate::reference::{Digest, Platform};
+use dockyard_context::hex;
 
 /// A SHA-256 over everything that can change what a build makes.
 #[derive(

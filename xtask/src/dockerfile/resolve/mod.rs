@@ -16,6 +16,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use dockyard_context::Selection;
+
 use super::Dockerfile;
 use crate::mistake::{Mistakes, Place};
 use crate::reference::{Platform, Reference};
@@ -153,6 +155,18 @@ pub enum Reading {
     Whole { why: String },
     /// Nobody can know whether what is read has changed.
     Always { why: String },
+}
+
+impl Reading {
+    /// What is asked of the context; all of it where that is not known.
+    pub fn selection(&self) -> Selection {
+        match self.clone() {
+            Self::Paths { sources, excludes, parents } => {
+                Selection::Paths { sources, excludes, parents }
+            }
+            Self::Whole { .. } | Self::Always { .. } => Selection::Whole,
+        }
+    }
 }
 
 /// Which arguments are declared, and who sees them.

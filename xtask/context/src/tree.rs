@@ -6,19 +6,19 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::index::{Hash, Stat};
+use crate::index::{Hash, Stat};
 
 /// A path of a folder. Times, owners and absolute places are no part of it.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) name: Box<str>,
+pub(crate) struct Node {
+    pub(crate) name: Box<str>,
     /// Permission bits, 664 and 775 taken as 644 and 755.
-    pub(super) mode: u32,
-    pub(super) kind: Kind,
+    pub(crate) mode: u32,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File(File),
     /// With its target as written.
     Symlink(Box<str>),
@@ -30,26 +30,26 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug)]
-pub(super) struct File {
-    pub(super) stat: Stat,
+pub(crate) struct File {
+    pub(crate) stat: Stat,
     /// Of the content, once somebody asked.
-    pub(super) hash: OnceLock<Hash>,
+    pub(crate) hash: OnceLock<Hash>,
 }
 
 /// A folder, listed when first asked for.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub struct Folder {
     path: Utf8PathBuf,
     children: OnceLock<Result<Vec<Node>, String>>,
 }
 
 impl Folder {
     /// The folder at `path`, which is absolute or as good as that.
-    pub(super) fn new(path: Utf8PathBuf) -> Arc<Self> {
+    pub fn new(path: Utf8PathBuf) -> Arc<Self> {
         Arc::new(Self { path, children: OnceLock::new() })
     }
 
-    pub(super) fn path(&self) -> &Utf8Path {
+    pub(crate) fn path(&self) -> &Utf8Path {
         &self.path
     }
 
@@ -57,19 +57,19 @@ impl Folder {
     ///
     /// # Errors
     /// Where it cannot be listed. An absent folder is empty.
-    pub(super) fn children(&self) -> anyhow::Result<&[Node]> {
+    pub(crate) fn children(&self) -> anyhow::Result<&[Node]> {
         let list = || list(&self.path).map_err(|error| format!("{error:#}"));
         self.children.get_or_init(list).as_deref().map_err(|why| anyhow::anyhow!("{why}"))
     }
 
-    pub(super) fn child(&self, name: &str) -> anyhow::Result<Option<&Node>> {
+    pub(crate) fn child(&self, name: &str) -> anyhow::Result<Option<&Node>> {
         let children = self.children()?;
         let found = children.binary_search_by(|node| node.name.as_ref().cmp(name));
         Ok(found.ok().map(|index| &children[index]))
     }
 
     /// The folder at `path` below it, when no link is on the way.
-    pub(super) fn descend(self: &Arc<Self>, path: &Utf8Path) -> Option<Arc<Self>> {
+    pub fn descend(self: &Arc<Self>, path: &Utf8Path) -> Option<Arc<Self>> {
         let mut at = self.clone();
         for part in path.components() {
             let next = match &at.child(part.as_str()).ok()??.kind {

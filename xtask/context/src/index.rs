@@ -15,9 +15,9 @@ use sha2::{Digest as _, Sha256};
 
 /// What tells a changed file from an unchanged one without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Stat {
+pub(crate) struct Stat {
     /// Bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Nanoseconds since 1970.
     modified: i64,
     changed: i64,
@@ -27,7 +27,7 @@ pub(super) struct Stat {
 
 impl Stat {
     #[cfg(unix)]
-    pub(super) fn of(metadata: &fs::Metadata) -> Self {
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
         let nanoseconds =
             |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
@@ -41,7 +41,7 @@ impl Stat {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn of(metadata: &fs::Metadata) -> Self {
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
         let nanoseconds = |time: std::io::Result<SystemTime>| {
             time.ok()
                 .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
@@ -70,7 +70,7 @@ impl Stat {
 }
 
 /// A SHA-256.
-pub(super) type Hash = [u8; 32];
+pub type Hash = [u8; 32];
 
 /// File systems keep times to two seconds at worst (FAT); a file this young is read again.
 const RESOLUTION: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ type Row = [u8; ROW];
 
 /// The hashes known from the last run and those of this one.
 #[derive(Debug)]
-pub(super) struct Index {
+pub struct Index {
     file: Utf8PathBuf,
     /// Sorted.
     known: Vec<Row>,
@@ -93,13 +93,13 @@ pub(super) struct Index {
 
 impl Index {
     /// Loads the index kept in `file`; an unreadable one is as good as none.
-    pub(super) fn load(file: Utf8PathBuf) -> Self {
+    pub fn load(file: Utf8PathBuf) -> Self {
         let known = fs::File::open(&file).ok().and_then(rows).unwrap_or_default();
         Self { file, known, new: Mutex::default(), started: now() }
     }
 
     /// The hash of the content of `path`, whose `stat` was just taken.
-    pub(super) fn hash(&self, path: &Utf8Path, stat: &Stat) -> anyhow::Result<Hash> {
+    pub(crate) fn hash(&self, path: &Utf8Path, stat: &Stat) -> anyhow::Result<Hash> {
         let mut row = Vec::with_capacity(ROW);
         row.extend(fingerprint(path).to_be_bytes());
         stat.write(&mut row);
@@ -121,7 +121,7 @@ impl Index {
     }
 
     /// Writes what is new, atomically. A failure is no error: the next run reads the files again.
-    pub(super) fn save(&mut self) {
+    pub fn save(&mut self) {
         let mut new = std::mem::take(&mut *match self.new.lock() {
             Ok(new) => new,
             Err(poisoned) => poisoned.into_inner(),
@@ -182,7 +182,8 @@ fn hash_file(path: &Utf8Path) -> anyhow::Result<Hash> {
     }
 }
 
-pub(super) fn hex(hash: &Hash) -> String {
+/// In hexadecimal digits.
+pub fn hex(hash: &Hash) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(64);
     for byte in hash {

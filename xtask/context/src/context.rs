@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::tree::{Folder, Kind, Node};
-use crate::dockerfile::ignore::{Ignore, Verdict};
+use crate::ignore::{Ignore, Verdict};
+use crate::tree::{Folder, Kind, Node};
 
 /// The most links that BuildKit follows on the way to one path.
 const MOST_LINKS: usize = 40;
@@ -14,31 +14,31 @@ const WORTH_SHARING: usize = 2;
 
 /// One context with one ignore file.
 #[derive(Clone, Debug)]
-pub(super) struct Context {
-    pub(super) root: Arc<Folder>,
-    pub(super) ignore: Arc<Ignore>,
+pub struct Context {
+    pub(crate) root: Arc<Folder>,
+    pub(crate) ignore: Arc<Ignore>,
     /// Whether `.git` and `target` are not looked at.
-    pub(super) without_own_output: bool,
+    without_own_output: bool,
 }
 
 /// A path of a context.
 #[derive(Clone, Debug)]
-pub(super) struct Entry<'t> {
+pub(crate) struct Entry<'t> {
     /// Relative to the context, with `/` between parts.
-    pub(super) path: String,
-    pub(super) node: &'t Node,
+    pub(crate) path: String,
+    pub(crate) node: &'t Node,
 }
 
 /// Where a path leads, its links followed inside the context.
 #[derive(Debug)]
-pub(super) struct Way<'t> {
+pub(crate) struct Way<'t> {
     /// The links on the way, the last part's included.
-    pub(super) links: Vec<Entry<'t>>,
-    pub(super) end: End<'t>,
+    pub(crate) links: Vec<Entry<'t>>,
+    pub(crate) end: End<'t>,
 }
 
 #[derive(Debug)]
-pub(super) enum End<'t> {
+pub(crate) enum End<'t> {
     Nothing,
     /// The context itself.
     Root,
@@ -62,13 +62,24 @@ struct Verdicts {
 }
 
 impl Context {
+    /// What `ignore` lets through of `root`.
+    pub fn new(root: Arc<Folder>, ignore: Arc<Ignore>) -> Self {
+        Self { root, ignore, without_own_output: false }
+    }
+
+    /// The same without `.git` and `target`, where everything is asked for.
+    #[must_use]
+    pub fn without_own_output(self) -> Self {
+        Self { without_own_output: true, ..self }
+    }
+
     /// Whether the ignore file keeps `path` out.
-    pub(super) fn ignores(&self, path: &str) -> bool {
+    pub fn ignores(&self, path: &str) -> bool {
         self.ignore.matches(path)
     }
 
     /// Everything in the context.
-    pub(super) fn whole(&self) -> anyhow::Result<Vec<Entry<'_>>> {
+    pub(crate) fn whole(&self) -> anyhow::Result<Vec<Entry<'_>>> {
         if !self.without_own_output {
             return self.below("", &self.root, None);
         }
@@ -83,7 +94,7 @@ impl Context {
     }
 
     /// `entry` and what is below it, as far as it is not left out.
-    pub(super) fn with_content<'t>(
+    pub(crate) fn with_content<'t>(
         &'t self,
         entry: &Entry<'t>,
         excludes: Option<&Ignore>,
@@ -104,7 +115,7 @@ impl Context {
     }
 
     /// What is in `folder`, which is at `path`.
-    pub(super) fn below<'t>(
+    pub(crate) fn below<'t>(
         &'t self,
         path: &str,
         folder: &'t Folder,
@@ -124,7 +135,7 @@ impl Context {
     }
 
     /// Follows `path`; links lead to where they would with the context as the root of everything.
-    pub(super) fn follow(&self, path: &str) -> anyhow::Result<Way<'_>> {
+    pub(crate) fn follow(&self, path: &str) -> anyhow::Result<Way<'_>> {
         let mut links = Vec::new();
         let mut at: Vec<&Node> = Vec::new();
         let mut rest: Vec<String> = path.split('/').rev().map(str::to_owned).collect();

@@ -1,11 +1,11 @@
 //! Go's `filepath.Match` for one part of a path.
 
-pub(super) fn has_wildcard(text: &str) -> bool {
+pub(crate) fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?', '[', '\\'])
 }
 
 /// Whether `name` matches. A malformed pattern, which Go refuses, matches everything: the build will say so.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
     step(&pattern, &name)

@@ -3,18 +3,43 @@
 //! Follows what BuildKit hashes for its own cache (`cache/contenthash/checksum.go`): a path with everything in it, its
 //! links followed; for wildcards and `--exclude` each match, and what the links among the matches lead to.
 
-use super::context::{Context, End, Entry};
-use super::glob::{self, has_wildcard};
-use super::tree::{Folder, Kind};
-use crate::dockerfile::Reading;
-use crate::dockerfile::ignore::Ignore;
+use crate::context::{Context, End, Entry};
+use crate::glob::{self, has_wildcard};
+use crate::ignore::Ignore;
+use crate::tree::{Folder, Kind};
 
-/// What `reading` takes from `context`, sorted by path.
-pub(super) fn entries<'t>(
+/// What is asked of a context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// These files and folders with all that is in them.
+    Paths {
+        /// Cleaned and relative to the context's root, `.` for all of it. Symbolic links on the way are followed inside
+        /// the context. Wildcards (`*`, `?`, `[]`) match as Go's `filepath.Match`; none need match.
+        sources: Vec<String>,
+        /// `--exclude`, patterns as in `.dockerignore`.
+        excludes: Vec<String>,
+        /// `COPY --parents`: wildcards match as in `.dockerignore` (`**` too), and the folders above a source count.
+        parents: bool,
+    },
+    Whole,
+}
+
+impl Selection {
+    /// Whether it may take everything that is in a context.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Paths { sources, .. } => sources.iter().any(|source| source == "."),
+            Self::Whole => true,
+        }
+    }
+}
+
+/// What `selection` takes from `context`, sorted by path.
+pub(crate) fn entries<'t>(
     context: &'t Context,
-    reading: &Reading,
+    selection: &Selection,
 ) -> anyhow::Result<Vec<Entry<'t>>> {
-    let Reading::Paths { sources, excludes, parents } = reading else {
+    let Selection::Paths { sources, excludes, parents } = selection else {
         return Ok(sorted(context.whole()?));
     };
     let excludes = plain_patterns(excludes);
@@ -34,14 +59,6 @@ pub(super) fn entries<'t>(
         }
     }
     Ok(sorted(all))
-}
-
-/// Whether `reading` may take everything that is in a context.
-pub(super) fn is_whole(reading: &Reading) -> bool {
-    match reading {
-        Reading::Paths { sources, .. } => sources.iter().any(|source| source == "."),
-        Reading::Whole { .. } | Reading::Always { .. } => true,
-    }
 }
 
 fn sorted(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {

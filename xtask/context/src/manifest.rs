@@ -1,23 +1,26 @@
 //! The paths that an instruction reads, one line each, and their hash.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::context::{Context, Entry};
-use super::index::{Hash, hex};
-use super::tree::{File, Kind};
-use crate::dockerfile::Reading;
+use crate::context::{Context, Entry};
+use crate::index::{Hash, Index, hex};
+use crate::selection::{self, Selection};
+use crate::tree::{File, Kind};
 
 /// What one instruction reads, hashed. Its lines are not kept: they are made again from the files as they were seen.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    pub(super) hash: Hash,
+    hash: Hash,
     pub files: u64,
     pub bytes: u64,
     /// Over sizes, times and inodes: tells a file that was changed and put back from one that was left alone.
-    pub(super) stats: u64,
-    pub(super) source: Option<(Context, Reading)>,
+    pub stats: u64,
+    context: Context,
+    selection: Selection,
 }
 
 /// One path of a [`Manifest`].
@@ -34,15 +37,61 @@ pub struct Line {
 }
 
 impl Manifest {
+    /// What `selection` takes of `context`, with the hashes that `index` remembers where files have not changed.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read, or a path that is no UTF-8.
+    pub fn new(context: Context, selection: Selection, index: &Index) -> anyhow::Result<Self> {
+        let entries = selection::entries(&context, &selection)?;
+        let hashes = entries
+            .par_iter()
+            .with_min_len(64)
+            .map(|entry| hash(&context, entry, index))
+            .collect::<anyhow::Result<Vec<Option<Hash>>>>()?;
+        let mut hasher = Sha256::new();
+        let mut stats = DefaultHasher::new();
+        let mut writer = Writer::default();
+        let (mut files, mut bytes) = (0, 0);
+        for (entry, hash) in entries.iter().zip(&hashes) {
+            if let Kind::File(File { stat, .. }) = &entry.node.kind {
+                files += 1;
+                bytes += stat.size;
+                stat.hash(&mut stats);
+            }
+            writer.write(entry, hash.as_ref(), &mut hasher);
+        }
+        drop(entries);
+        let (hash, stats) = (hasher.finalize().into(), stats.finish());
+        Ok(Self { hash, files, bytes, stats, context, selection })
+    }
+
+    /// One line a path, sorted by path, as they were when the manifest was made.
+    ///
+    /// # Errors
+    /// None that making it did not have.
+    pub fn lines(&self) -> anyhow::Result<Vec<Line>> {
+        let entries = selection::entries(&self.context, &self.selection)?;
+        Ok(entries.iter().map(Line::of).collect())
+    }
+
     /// SHA-256 over the lines: `sha256:…`.
     pub fn digest(&self) -> String {
         format!("sha256:{}", hex(&self.hash))
     }
 }
 
+fn hash(context: &Context, entry: &Entry<'_>, index: &Index) -> anyhow::Result<Option<Hash>> {
+    let Kind::File(file) = &entry.node.kind else { return Ok(None) };
+    if let Some(hash) = file.hash.get() {
+        return Ok(Some(*hash));
+    }
+    let hash = index.hash(&context.root.path().join(&entry.path), &file.stat)?;
+    Ok(Some(*file.hash.get_or_init(|| hash)))
+}
+
 impl Line {
     /// Of an entry whose content was hashed.
-    pub(super) fn of(entry: &Entry<'_>) -> Self {
+    fn of(entry: &Entry<'_>) -> Self {
         let bytes = match &entry.node.kind {
             Kind::File(File { stat, .. }) => Some(stat.size),
             _ => None,
@@ -59,13 +108,13 @@ impl Line {
     }
 
     /// As it is kept in a file.
-    pub(super) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         let bytes = self.bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
         format!("{:o} {bytes} {}\0{}\0", self.mode, self.content, self.path)
     }
 
     /// The lines of a file that [`Line::to_text`] wrote; nothing where it is damaged.
-    pub(super) fn parse_all(text: &str) -> Option<Vec<Self>> {
+    pub fn parse_all(text: &str) -> Option<Vec<Self>> {
         let mut lines = Vec::new();
         let mut parts = text.split_terminator('\0');
         while let Some(head) = parts.next() {
@@ -89,12 +138,12 @@ fn mode(entry: &Entry<'_>) -> u32 {
 
 /// Writes entries into a hash, one buffer for all.
 #[derive(Default)]
-pub(super) struct Writer {
+struct Writer {
     text: String,
 }
 
 impl Writer {
-    pub(super) fn write(&mut self, entry: &Entry<'_>, hash: Option<&Hash>, hasher: &mut Sha256) {
+    fn write(&mut self, entry: &Entry<'_>, hash: Option<&Hash>, hasher: &mut Sha256) {
         let text = &mut self.text;
         text.clear();
         // NUL cannot stand in a path, so no two lists of entries give the same text. Writing to a `String` cannot fail.
