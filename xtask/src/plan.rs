@@ -93,6 +93,14 @@ impl Step {
         names
     }
 
+    /// The external bases whose content nothing fixes: neither a digest, nor the lock, nor a substitute's recipe. Each
+    /// is as old as the last build that fetched it.
+    pub fn unlocked(&self) -> impl Iterator<Item = &Reference> {
+        let references = self.external.iter().map(|base| &base.reference);
+        references
+            .filter(|reference| reference.digest.is_none() && !self.bound.contains_key(*reference))
+    }
+
     /// Files and bytes that it reads from its contexts, over the platforms of this run.
     pub fn input_size(&self) -> (u64, u64) {
         let per_platform =

@@ -1,5 +1,6 @@
 //! A plan for people: what, why, how long it took last time.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -39,6 +40,13 @@ pub fn plan(plan: &Plan) -> String {
                 writeln!(text, "      {:width$}  note: {} ({})", "", note.1, note.0.place);
         }
     }
+    for (base, steps) in unlocked(plan) {
+        let _written = writeln!(
+            text,
+            "note: not locked, so as old as the last build that fetched it: {base} ({}); --pull fetches it anew",
+            steps.join(", ")
+        );
+    }
     let build = plan.steps.iter().filter(|step| step.action == Action::Build).count();
     let known: f64 = plan
         .steps
@@ -54,4 +62,19 @@ pub fn plan(plan: &Plan) -> String {
     let _written =
         writeln!(text, "{build} to build, {} up to date{time}", plan.steps.len() - build);
     text
+}
+
+/// The bases whose content nothing fixes, and the targets that use them.
+fn unlocked(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let mut bases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for step in &plan.steps {
+        for base in step.unlocked() {
+            let steps = bases.entry(base.familiar()).or_default();
+            let name = step.name().to_string();
+            if !steps.contains(&name) {
+                steps.push(name);
+            }
+        }
+    }
+    bases
 }
