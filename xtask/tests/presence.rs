@@ -136,7 +136,7 @@ fn only_the_recorded_digest_counts() {
     }
     assert_eq!(fixture.built(), [child.as_str()]);
 
-    // The parent is built again under the same key, with another digest.
+    // The parent changes.
     fixture.write(parent, "Dockerfile", "FROM scratch\nCOPY content /content-0\nCMD [\"/y\"]\n");
     let first = fixture.build().0;
     assert!(first.values().all(|status| status == "built"), "{first:?}");
@@ -147,6 +147,27 @@ fn only_the_recorded_digest_counts() {
     assert!(why.contains("changed: the Dockerfile"), "the reason of the last build: {why}");
     let second = fixture.build().0;
     assert!(second.values().all(|status| status == "built"), "{second:?}");
+}
+
+#[test]
+fn a_parent_that_is_built_again_under_its_key_makes_its_children_stale() {
+    if !engine_or_skip() {
+        return;
+    }
+    let fixture = Fixture::new("again", 2);
+    let (parent, child) = (&fixture.images[0], &fixture.images[1]);
+    fixture.build();
+    let digest = |name: &str| docker(&["image", "inspect", "-f", "{{.Id}}", name], "").stdout;
+    let (tag, before) = (key_tag(parent), digest(&key_tag(parent)));
+    let again = fixture.xtask(&["build", "--force", "--no-cache", parent]).output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(key_tag(parent), tag, "the key is the same");
+    assert_ne!(digest(&tag), before, "the image is another");
+    let why = fixture.xtask(&["why", child]).output().unwrap();
+    let why = String::from_utf8(why.stdout).unwrap();
+    assert!(why.contains(&format!("{parent} was built again since")), "{why}");
+    assert_eq!(fixture.built(), [child.as_str()]);
+    assert!(fixture.built().is_empty());
 }
 
 #[test]
