@@ -40,11 +40,15 @@ pub fn plan(plan: &Plan) -> String {
                 writeln!(text, "      {:width$}  note: {} ({})", "", note.1, note.0.place);
         }
     }
-    for (base, steps) in unlocked(plan) {
+    let unlocked: Vec<String> = unlocked(plan)
+        .into_iter()
+        .map(|(base, steps)| format!("{base} ({})", steps.join(", ")))
+        .collect();
+    if !unlocked.is_empty() {
         let _written = writeln!(
             text,
-            "note: not locked, so as old as the last build that fetched it: {base} ({}); --pull fetches it anew",
-            steps.join(", ")
+            "note: not locked, each as old as the last build that fetched it: {}; --pull fetches them anew",
+            unlocked.join(", ")
         );
     }
     let build = plan.steps.iter().filter(|step| step.action == Action::Build).count();

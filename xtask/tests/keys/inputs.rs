@@ -89,7 +89,7 @@ fn the_plan_names_the_bases_that_nothing_fixes() {
     let plan = || fixture.xtask(&["plan"]).1;
     let said = plan();
     assert!(
-        said.contains("note: not locked, so as old as the last build that fetched it: debian:trixie-slim (bot, notebook)"),
+        said.contains("note: not locked, each as old as the last build that fetched it: debian:trixie-slim (bot, notebook)"),
         "{said}"
     );
     assert!(!said.contains("alpine"), "{said}");
