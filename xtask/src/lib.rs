@@ -19,6 +19,7 @@ pub mod key;
 pub mod mistake;
 pub mod plan;
 pub mod reference;
+pub mod registry;
 pub mod report;
 pub mod tags;
 pub mod workspace;

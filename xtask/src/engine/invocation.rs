@@ -24,6 +24,7 @@ pub struct Invocation {
     variables: Vec<Variable>,
     folder: Option<Utf8PathBuf>,
     environment: Option<Environment>,
+    stdin: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -41,6 +42,7 @@ impl Invocation {
             variables: Vec::new(),
             folder: None,
             environment: None,
+            stdin: None,
         }
     }
 
@@ -83,6 +85,13 @@ impl Invocation {
         self
     }
 
+    /// What it reads from stdin, instead of nothing. Not shown.
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<String>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
     /// Program and arguments, as `plan --json` shows them.
     pub fn argv(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.program.as_str()).chain(self.args.iter().map(String::as_str))
@@ -92,13 +101,15 @@ impl Invocation {
         self.folder.as_deref()
     }
 
-    /// For what runs long, is streamed or killed: with the allow-listed environment, no stdin, and no error for a
+    /// For what runs long, is streamed or killed: with the allow-listed environment and no error for a
     /// status other than 0 (`unchecked`). Wait with [`super::wait`].
     pub fn duct(&self) -> duct::Expression {
-        let expression = duct::cmd(&self.program, &self.args)
-            .full_env(self.full_environment())
-            .stdin_null()
-            .unchecked();
+        let expression =
+            duct::cmd(&self.program, &self.args).full_env(self.full_environment()).unchecked();
+        let expression = match &self.stdin {
+            Some(text) => expression.stdin_bytes(text.as_bytes()),
+            None => expression.stdin_null(),
+        };
         match &self.folder {
             Some(folder) => expression.dir(folder),
             None => expression,

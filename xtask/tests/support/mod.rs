@@ -1,6 +1,7 @@
 //! What the tests of the real engine share.
 
-mod engines;
+pub(crate) mod engines;
+pub(crate) mod registries;
 
 use std::process::Stdio;
 
