@@ -4,8 +4,8 @@
 //! [`workspace`] is read, its Dockerfiles make the [`graph`], inputs make [`key`]s, these and what the [`engine`] holds
 //! make a [`plan`], and the plan is printed ([`report`]) or executed ([`execute`]).
 //!
-//! Imports go one way, downwards: command → execute, report → engine → plan → graph, key, tags → dockerfile → workspace
-//! → reference, mistake. `ARCHITECTURE.md` has the whole.
+//! Imports go one way, downwards: command → execute, report → registry → engine → plan → graph, key, tags → dockerfile
+//! → workspace → reference, mistake. `ARCHITECTURE.md` has the whole.
 
 mod cli;
 mod command;

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-#[expect(dead_code, reason = "other tests use more of it")]
-mod support;
+#[path = "support/engines.rs"]
+mod engines;
+#[path = "support/registries.rs"]
+mod registries;
 
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use camino::Utf8PathBuf;
 use dockyard::engine::Environment;
 use dockyard::reference::{Digest, Repository, Tag};
 use dockyard::registry::{Copied, Kind, Limits, Registries, Settings};
-use support::registries::{Image, Registry, USER, docker_config};
+use registries::{Image, Registry, USER, docker_config};
 
 fn repository(registry: &Registry, path: &str) -> Repository {
     format!("{}/{path}", registry.host).parse().unwrap()

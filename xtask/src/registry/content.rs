@@ -7,7 +7,7 @@ use ureq::http::Method;
 
 use super::access::Access;
 use super::exchange::{Ask, Payload};
-use super::manifest::{Descriptor, Document, Manifest, is_digest_of, read_platform};
+use super::manifest::{Descriptor, Document, Manifest, Role, is_digest_of, read_platform};
 use super::trouble::{Kind, Trouble};
 use super::{Registries, TagOrDigest};
 use crate::reference::{Digest, Platform, Repository};
@@ -95,17 +95,20 @@ impl Registries {
             Document::Index(children) => {
                 for child in children {
                     let digest = child.descriptor.digest;
-                    if let Some(of) = child.attestation {
-                        attestations.push(Attestation { manifest: digest, of });
-                        continue;
-                    }
+                    let platform = match child.role {
+                        Role::Image(platform) => platform,
+                        Role::Attestation(of) => {
+                            attestations.push(Attestation { manifest: digest, of });
+                            continue;
+                        }
+                    };
                     let found = self.manifest(repository, &digest)?;
                     let found = found.ok_or_else(|| {
                         ask.not_found().saying(&format!("it lists {digest}, which is gone"))
                     })?;
                     match found.document().map_err(|why| ask.invalid(&why))? {
                         Document::Image { config, layers } => {
-                            add(child.platform, digest, config, layers)?;
+                            add(platform, digest, config, layers)?;
                         }
                         Document::Index(_) => {
                             return Err(ask.invalid("an index within an index is not supported"));

@@ -133,7 +133,7 @@ impl Registries {
                 return Ok(Moved::Present);
             }
             let mount = near.then_some((&blob.digest, from));
-            let (Some(location), _) = target.begin_upload(mount)? else {
+            let Some(location) = target.begin_upload(mount)? else {
                 return Ok(Moved::Mounted);
             };
             let address = source.address(&format!("/blobs/{}", blob.digest))?;

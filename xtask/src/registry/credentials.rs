@@ -122,17 +122,19 @@ impl CredentialStore {
             Err(failure) if failure.stderr.contains(NOT_FOUND) => return Ok(None),
             Err(failure) => return Err(format!("`{program} get` {}", failure.why)),
         };
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Answer {
-            username: String,
-            secret: String,
-        }
         let Ok(Answer { username, secret }) = serde_json::from_str(&answer) else {
             return Err(format!("`{program} get` gave no user name and secret"));
         };
         Ok(credentials(username, secret))
     }
+}
+
+/// What a credential helper says.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
 }
 
 /// Docker's `config.json`, in as much as we need.
@@ -192,11 +194,12 @@ impl Config {
 }
 
 fn credentials(user: String, secret: String) -> Option<Credentials> {
-    match (user.as_str(), secret.is_empty()) {
-        (_, true) => None,
-        (TOKEN_USER, false) => Some(Credentials::IdentityToken(Secret::new(secret))),
-        ("", false) => None,
-        (_, false) => Some(Credentials::Password { user, password: Secret::new(secret) }),
+    if secret.is_empty() || user.is_empty() {
+        None
+    } else if user == TOKEN_USER {
+        Some(Credentials::IdentityToken(Secret::new(secret)))
+    } else {
+        Some(Credentials::Password { user, password: Secret::new(secret) })
     }
 }
 
@@ -216,8 +219,8 @@ fn host_of(key: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn password(user: &str, password: &str) -> Option<Credentials> {
-        Some(Credentials::Password { user: user.into(), password: Secret::new(password) })
+    fn password(user: &str, password: &str) -> Credentials {
+        Credentials::Password { user: user.into(), password: Secret::new(password) }
     }
 
     #[test]
@@ -236,9 +239,9 @@ mod tests {
         }"#;
         let config = Config::parse(config.as_bytes(), "f").unwrap_or_default();
         for (host, expected) in [
-            ("ghcr.io", password("ann", "pa:ss")),
-            ("docker.io", password("hub", "pw")),
-            ("old.test", password("u", "p")),
+            ("ghcr.io", Some(password("ann", "pa:ss"))),
+            ("docker.io", Some(password("hub", "pw"))),
+            ("old.test", Some(password("u", "p"))),
             ("token.test", Some(Credentials::IdentityToken(Secret::new("t")))),
             ("empty.test", None),
             ("other.test", None),

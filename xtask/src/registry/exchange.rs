@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::header::{self, HeaderName};
 use ureq::http::request::Builder;
+use ureq::http::uri::Authority;
 use ureq::http::{HeaderMap, Method, Request, Response, Uri};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
@@ -187,7 +188,7 @@ impl Ask<'_> {
     pub(super) fn location(&self, from: &Uri, location: &str) -> Result<Uri, Trouble> {
         let found = resolve(from, location)
             .ok_or_else(|| self.invalid("it sends us to what is no address of a server"))?;
-        let authority = found.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        let authority = found.authority().map(Authority::as_str).unwrap_or_default();
         let plain = !is_https(from) && self.registries.plain(authority) != Plain::Never;
         if is_https(&found) || plain {
             return Ok(found);

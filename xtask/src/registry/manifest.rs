@@ -48,9 +48,16 @@ pub(super) enum Document {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Child {
     pub(super) descriptor: Descriptor,
-    pub(super) platform: Option<Platform>,
-    /// Whether it is an attestation, and of which manifest.
-    pub(super) attestation: Option<Option<Digest>>,
+    pub(super) role: Role,
+}
+
+/// What a manifest of an index is there for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// With the platform, where the index says it.
+    Image(Option<Platform>),
+    /// With the manifest that it is about.
+    Attestation(Option<Digest>),
 }
 
 impl Manifest {
@@ -200,10 +207,13 @@ impl WireChild {
         let platform = self.platform.as_ref().and_then(|platform| {
             read_platform(&platform.os, &platform.architecture, platform.variant.as_deref())
         });
-        let marked = self.annotations.contains_key(REFERENCE_TYPE);
-        let of = self.annotations.get(REFERENCE_DIGEST).and_then(|digest| digest.parse().ok());
-        let descriptor = self.descriptor.read()?;
-        Ok(Child { descriptor, platform, attestation: marked.then_some(of) })
+        let role = if self.annotations.contains_key(REFERENCE_TYPE) {
+            let of = self.annotations.get(REFERENCE_DIGEST);
+            Role::Attestation(of.and_then(|digest| digest.parse().ok()))
+        } else {
+            Role::Image(platform)
+        };
+        Ok(Child { descriptor: self.descriptor.read()?, role })
     }
 }
 
@@ -249,10 +259,8 @@ mod tests {
               "annotations":{{"{REFERENCE_TYPE}":"attestation-manifest","{REFERENCE_DIGEST}":"{EMPTY}"}}}}]}}"#
         );
         let Document::Index(children) = read(INDEX, &index).unwrap() else { panic!("an index") };
-        assert_eq!(children[0].platform, Some("linux/arm/v7".parse().unwrap()));
-        assert_eq!(children[0].attestation, None);
-        assert_eq!(children[1].platform, None);
-        assert_eq!(children[1].attestation, Some(Some(EMPTY.parse().unwrap())));
+        assert_eq!(children[0].role, Role::Image(Some("linux/arm/v7".parse().unwrap())));
+        assert_eq!(children[1].role, Role::Attestation(Some(EMPTY.parse().unwrap())));
     }
 
     #[test]

@@ -88,12 +88,12 @@ impl Ask<'_> {
             }
             other => {
                 let mut address = realm.to_string();
-                let mut mark = if realm.query().is_some() { '&' } else { '?' };
+                let mut mark = if realm.query().is_some() { "&" } else { "?" };
                 let service = service.map(|service| ("service", service));
                 let scopes = scopes.iter().map(|scope| ("scope", scope.as_str()));
                 for (name, value) in service.into_iter().chain(scopes) {
-                    address.push_str(&format!("{mark}{name}={}", escaped(value)));
-                    mark = '&';
+                    address.extend([mark, name, "=", &escaped(value)]);
+                    mark = "&";
                 }
                 let address =
                     address.parse().map_err(|_| self.invalid("its `realm` is no address"))?;
@@ -121,7 +121,7 @@ impl Ask<'_> {
         let value = value.ok_or_else(|| self.invalid("the token server gave no token"))?;
         let life = answer.expires_in.map_or(SHORTEST_LIFE, Duration::from_secs).max(SHORTEST_LIFE);
         // A day is long enough, and cannot overflow.
-        let until = begun + life.min(Duration::from_hours(24)) - MARGIN;
+        let until = begun + life.min(Duration::from_hours(24)).saturating_sub(MARGIN);
         Ok(Token { value: Secret::new(value), until })
     }
 

@@ -1,8 +1,7 @@
 //! What is put into a registry.
 
-use ureq::Body;
 use ureq::http::header;
-use ureq::http::{Method, Response, Uri};
+use ureq::http::{Method, Uri};
 
 use super::access::Access;
 use super::exchange::{Ask, Payload, header_text};
@@ -22,8 +21,7 @@ impl Registries {
     pub fn can_write(&self, repository: &Repository) -> Result<(), Trouble> {
         let ask = self.ask(repository, Access::Push, format!("write to {repository}"));
         self.retrying(|| {
-            let (location, _) = ask.begin_upload(None)?;
-            if let Some(location) = location {
+            if let Some(location) = ask.begin_upload(None)? {
                 // Registries that cannot cancel let an upload run out by itself.
                 let _left = ask.send(&Method::DELETE, &location, &[], Payload::Empty);
             }
@@ -76,22 +74,21 @@ impl Ask<'_> {
     }
 
     /// Begins an upload: where it goes on, or nothing where `mount` (a digest and the repository that has it) was
-    /// enough. With it, the answer.
+    /// enough.
     pub(super) fn begin_upload(
         &self,
         mount: Option<(&Digest, &Repository)>,
-    ) -> Result<(Option<Uri>, Response<Body>), Trouble> {
+    ) -> Result<Option<Uri>, Trouble> {
         let query = mount.map_or_else(String::new, |(digest, from)| {
             format!("?mount={digest}&from={}", super::url::escaped(from.path()))
         });
         let address = self.address(&format!("/blobs/uploads/{query}"))?;
         let response = self.send(&Method::POST, &address, &[], Payload::Empty)?;
         match response.status().as_u16() {
-            201 if mount.is_some() => Ok((None, response)),
+            201 if mount.is_some() => Ok(None),
             202 => {
                 let location = header_text(response.headers(), header::LOCATION);
-                let location = self.location(&address, location.unwrap_or_default())?;
-                Ok((Some(location), response))
+                self.location(&address, location.unwrap_or_default()).map(Some)
             }
             _ => Err(self.of_status(response)),
         }
@@ -120,11 +117,13 @@ fn refuses_the_tag(status: u16, trouble: &Trouble, name: TagOrDigest<'_>) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::Tag;
 
     #[test]
     fn immutable_tags_are_recognised() {
         let repository: Repository = "r.test/x".parse().unwrap();
-        let (tag, digest) = ("1".parse().unwrap(), super::super::manifest::sha256(b""));
+        let tag: Tag = "1".parse().unwrap();
+        let digest = super::super::manifest::sha256(b"");
         for (status, code, message, expected) in [
             (
                 400,

@@ -1,7 +1,6 @@
 //! What the tests of the real engine share.
 
-pub(crate) mod engines;
-pub(crate) mod registries;
+mod engines;
 
 use std::process::Stdio;
 

@@ -2,8 +2,9 @@
 //!
 //! `Registry::open()` serves anybody without TLS, `Registry::locked()` wants TLS and a login. Both give nothing, and
 //! say so, where the program is missing. Tests put [`Image`]s into them without an engine, and read what a registry
-//! served from its own log.
+//! served from its own log. A test binary takes `support/engines.rs` as `engines` beside it.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -323,8 +324,11 @@ fn one_manifest(
 
 /// The digest of `bytes`, made apart from the code that is tested.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    format!("sha256:{}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    let mut text = "sha256:".to_owned();
+    for byte in Sha256::digest(bytes) {
+        write!(text, "{byte:02x}").expect("text grows");
+    }
+    text
 }
 
 /// A folder with a `config.json` that holds the login for each of `hosts`.
@@ -352,10 +356,11 @@ fn configuration(folder: &Utf8Path, host: &str, locked: bool) -> String {
     );
     if locked {
         fs::write(folder.join("htpasswd"), HTPASSWD).expect("written");
-        text.push_str(&format!(
+        let secured = format!(
             "  tls:\n    certificate: {folder}/server.crt\n    key: {folder}/server.key\nauth:\n  htpasswd:\n    \
              realm: test\n    path: {folder}/htpasswd\n"
-        ));
+        );
+        text.push_str(&secured);
     }
     text
 }
@@ -430,5 +435,6 @@ const _: () = {
     let _: fn(&Registry, &str, &str) = Registry::delete;
     let _: fn(&Registry, &str, &str) -> Option<String> = Registry::tag;
     let _: fn(&Image, &Registry, &str, &str) -> Put = Image::put;
+    let _: fn(&str) -> Image = Image::new;
     let _: fn(&[&str]) -> tempfile::TempDir = docker_config;
 };
