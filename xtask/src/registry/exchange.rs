@@ -162,7 +162,10 @@ impl Ask<'_> {
             }
             let response = self.once(method, &address, &all, &mut payload)?;
             let status = response.status().as_u16();
-            if status == 401 && ours && !challenged && self.learn(&response, authorization.as_ref())
+            if status == 401
+                && ours
+                && !challenged
+                && self.learn(&response, authorization.as_ref())?
             {
                 if matches!(payload, Payload::Stream(..)) {
                     // What was read of it cannot be sent again; with the challenge known, the next attempt is good.
@@ -304,13 +307,13 @@ impl Ask<'_> {
     }
 
     /// Takes in what a 401 asks for. Whether another attempt can do better than the one with `sent`.
-    fn learn(&self, response: &Response<Body>, sent: Option<&Secret>) -> bool {
+    fn learn(&self, response: &Response<Body>, sent: Option<&Secret>) -> Result<bool, Trouble> {
         let all = response.headers().get_all(header::WWW_AUTHENTICATE);
         let challenge = Challenge::of(all.iter().filter_map(|value| value.to_str().ok()));
-        let Some(challenge) = challenge else { return false };
+        let Some(challenge) = challenge else { return Ok(false) };
         let better = match &challenge {
             Challenge::Basic => {
-                let basic = self.credentials().ok().flatten().and_then(|one| one.basic());
+                let basic = self.credentials()?.as_deref().and_then(Credentials::basic);
                 basic.is_some() && basic.as_ref() != sent
             }
             Challenge::Bearer { .. } => {
@@ -321,7 +324,7 @@ impl Ask<'_> {
             }
         };
         self.host.known().challenge = Some(challenge);
-        better
+        Ok(better)
     }
 
     /// Whether a login was sent, as far as the registry asked for one.

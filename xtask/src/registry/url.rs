@@ -6,6 +6,9 @@ use ureq::http::Uri;
 /// it is none, names a user, or has another scheme than HTTP's.
 pub(super) fn resolve(base: &Uri, text: &str) -> Option<Uri> {
     let text = text.split('#').next().unwrap_or_default();
+    if text.is_empty() {
+        return None;
+    }
     let scheme = base.scheme_str()?;
     let authority = base.authority()?;
     let absolute = if text.starts_with("//") {
@@ -81,6 +84,8 @@ mod tests {
             ("https://", None),
             ("https:///x", None),
             ("javascript:x", None),
+            ("", None),
+            ("#x", None),
             ("/a b", None),
         ] {
             let found = resolve(&base, text).map(|uri| uri.to_string());

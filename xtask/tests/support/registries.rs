@@ -343,7 +343,8 @@ pub(crate) fn docker_config(hosts: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-fn basic() -> String {
+/// The value of `Authorization` for the login.
+pub(crate) fn basic() -> String {
     use base64::Engine as _;
     let pair = base64::prelude::BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
     format!("Basic {pair}")

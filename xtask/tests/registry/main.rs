@@ -2,11 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-#[path = "support/engines.rs"]
+#[path = "../support/engines.rs"]
 mod engines;
-#[path = "support/registries.rs"]
+#[path = "../support/faults.rs"]
+mod faults;
+mod faulty;
+mod logins;
+#[path = "../support/registries.rs"]
 mod registries;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
@@ -32,6 +37,8 @@ struct Client {
     _config: tempfile::TempDir,
     _certificates: tempfile::TempDir,
     registries: Registries,
+    /// What it said of further attempts.
+    told: Arc<Mutex<Vec<String>>>,
 }
 
 impl std::ops::Deref for Client {
@@ -43,7 +50,15 @@ impl std::ops::Deref for Client {
 }
 
 fn client(trusted: &[&Registry], logins: &[&str]) -> Client {
-    let config = docker_config(logins);
+    client_with(trusted, docker_config(logins), |_| {})
+}
+
+/// With the Docker configuration in `config`, and settings changed by `change`.
+fn client_with(
+    trusted: &[&Registry],
+    config: tempfile::TempDir,
+    change: impl FnOnce(&mut Settings),
+) -> Client {
     let certificates = tempfile::tempdir().unwrap();
     for registry in trusted {
         if let Some(authority) = &registry.authority {
@@ -54,7 +69,9 @@ fn client(trusted: &[&Registry], logins: &[&str]) -> Client {
     }
     let environment =
         Environment::of_process().with("DOCKER_CONFIG", config.path().as_os_str().to_owned());
-    let settings = Settings {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let mut settings = Settings {
         certificates: vec![Utf8PathBuf::try_from(certificates.path().to_owned()).unwrap()],
         limits: Limits {
             connect: Duration::from_secs(5),
@@ -65,9 +82,12 @@ fn client(trusted: &[&Registry], logins: &[&str]) -> Client {
             total: Duration::from_secs(30),
             ..Limits::default()
         },
+        tell: Box::new(move |retry| telling.lock().unwrap().push(retry.to_string())),
         ..Settings::new(environment)
     };
-    Client { _config: config, _certificates: certificates, registries: Registries::new(settings) }
+    change(&mut settings);
+    let registries = Registries::new(settings);
+    Client { _config: config, _certificates: certificates, registries, told }
 }
 
 #[test]
@@ -132,5 +152,5 @@ fn an_image_is_copied_with_its_digest() {
     let index = client.manifest(&far, &whole).unwrap().unwrap();
     client.put_manifest(&far, &tag("1"), &index).unwrap();
     assert_eq!(locked.tag("acme/app", "1").as_deref(), Some(put.digest.as_str()));
-    assert!(locked.log().contains(&format!(" {USER} ")) || locked.log().contains(USER));
+    assert!(locked.log().contains(USER), "the login was used");
 }
