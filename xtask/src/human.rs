@@ -1,4 +1,4 @@
-//! Times and sizes as people read them.
+//! Times, sizes and commands as people read them. Pure.
 
 use std::time::Duration;
 
@@ -36,6 +36,15 @@ pub fn bytes(count: u64) -> String {
     let mut number = format!("{}.{:03}", rounded / 1000, rounded % 1000);
     number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
     number + UNITS[unit]
+}
+
+/// A command: words that hold blanks or quotes, or nothing, are quoted.
+pub fn command(words: &[String]) -> String {
+    let word = |word: &String| {
+        let plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"');
+        if plain { word.clone() } else { format!("{word:?}") }
+    };
+    words.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

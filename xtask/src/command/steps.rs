@@ -110,7 +110,8 @@ fn step(
     if let Some(arguments) = loaded.args.get(name) {
         args.clone_from(&arguments.rendered);
         for (argument, template) in &arguments.late {
-            let rendered = tags::render(template, &facts).map_err(tags::Missing::into_mistake);
+            let rendered =
+                tags::render(template, &facts).map_err(|missing| missing.into_mistake(template));
             args.extend(mistakes.take(rendered).map(|rendered| (argument.clone(), rendered.text)));
         }
     }
@@ -194,7 +195,8 @@ fn labels(
     labels.retain(|key, _| !in_dockerfile.contains(key.as_str()));
     let mut mistakes = Mistakes::default();
     for (key, template) in &target.labels {
-        let rendered = tags::render(template, facts).map_err(tags::Missing::into_mistake);
+        let rendered =
+            tags::render(template, facts).map_err(|missing| missing.into_mistake(template));
         labels.extend(mistakes.take(rendered).map(|rendered| (key.clone(), rendered.text)));
     }
     mistakes.none()?;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use super::{load, plan, select, steps};
 use crate::cli::{Global, TagsArgs};
 use crate::report::{self, TagsJson};
+use crate::tags::{self, WantedTag};
+use crate::workspace::Target;
 
 pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> {
     let loaded = load::load(global, &load::Typed::images(&args.images))?;
@@ -24,19 +26,27 @@ pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> 
         for tag in tags {
             table.row([
                 target.target_name().to_string(),
-                tag.tag
-                    .as_ref()
-                    .map_or_else(|| "(known once it is built)".to_owned(), ToString::to_string),
+                match (&tag.tag, loaded.facts.get(&target.target_name())) {
+                    (Some(tag), _) => tag.to_string(),
+                    (None, Some(facts)) => tags::outline(&tag.template, facts),
+                    (None, None) => tag.template.value.clone(),
+                },
                 repositories
                     .iter()
                     .map(super::super::reference::Repository::familiar)
                     .collect::<Vec<_>>()
                     .join(" "),
-                format!("{} ({})", tag.template.value, tag.template.place),
+                format!("{} ({}){}", tag.template.value, tag.template.place, awaited(target, tag)),
             ]);
         }
     }
     anstream::eprintln!("channel {channel}");
     anstream::print!("{table}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is asked once the image is built.
+fn awaited(target: &Target, tag: &WantedTag) -> String {
+    let facts = tag.awaits.iter().filter_map(|name| Some((name, target.facts.get(name)?)));
+    facts.map(|(name, fact)| format!("; <{name}>: {}", fact.source)).collect()
 }

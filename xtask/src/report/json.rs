@@ -281,6 +281,8 @@ struct TagJson {
     template: String,
     place: String,
     immutable: bool,
+    /// The observed facts that it waits for.
+    awaits: Vec<String>,
 }
 
 impl TagsJson {
@@ -298,6 +300,7 @@ impl TagsJson {
                         template: wanted.template.value.clone(),
                         place: wanted.template.place.to_string(),
                         immutable: wanted.immutable,
+                        awaits: wanted.awaits.clone(),
                     })
                     .collect(),
             })

@@ -9,7 +9,7 @@ mod template;
 
 pub use channel::{Occasion, default_templates};
 pub use facts::{Facts, Stamps};
-pub use template::{Missing, Rendered, check, names_in, render, sanitise};
+pub use template::{Missing, Rendered, check, names_in, outline, render, sanitise};
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,12 @@ pub struct WantedTag {
     pub template: Template,
     /// Whether it names a version, a key or a commit, and therefore never moves.
     pub immutable: bool,
+    /// The observed facts that it waits for.
+    pub awaits: Vec<String>,
 }
+
+/// Facts that make a tag immutable. `{{ major }}.{{ minor }}` moves; with `patch` it names the version.
+const IMMUTABLE: [&str; 4] = ["version", "patch", "commit", "sha"];
 
 /// The templates of `target` for `channel`: its own, else the defaults.
 pub fn templates(target: &Target, channel: Channel) -> Vec<Template> {
@@ -52,7 +57,10 @@ pub fn wanted(
         let rendered = match render(&template, facts) {
             Ok(rendered) => rendered,
             Err(Missing::Observed(_)) => {
-                wanted.push(WantedTag { tag: None, template, immutable: true });
+                let names = names_in(&template);
+                let immutable = IMMUTABLE.iter().any(|name| names.contains(*name));
+                let awaits = names.into_iter().filter(|name| facts.is_observed(name)).collect();
+                wanted.push(WantedTag { tag: None, template, immutable, awaits });
                 continue;
             }
             Err(Missing::Mistake(mistake)) => {
@@ -65,11 +73,11 @@ pub fn wanted(
                 .at(template.place.clone())
                 .mend("a tag has letters, digits, `_`, `.` and `-`")
         });
-        let immutable = rendered.uses(&["version", "commit", "sha"]);
+        let immutable = rendered.uses(&IMMUTABLE);
         if let Some(tag) = mistakes.take(tag)
             && !wanted.iter().any(|other| other.tag.as_ref() == Some(&tag))
         {
-            wanted.push(WantedTag { tag: Some(tag), template, immutable });
+            wanted.push(WantedTag { tag: Some(tag), template, immutable, awaits: Vec::new() });
         }
     }
     mistakes.none()?;

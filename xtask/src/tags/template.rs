@@ -32,13 +32,15 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// For whom an observed fact is as good as none.
-    pub fn into_mistake(self) -> Mistake {
+    /// For a `template` to which an observed fact is as good as none.
+    pub fn into_mistake(self, template: &Template) -> Mistake {
         match self {
             Self::Mistake(mistake) => mistake,
             Self::Observed(fact) => Mistake::new(format!(
-                "`{fact}` is read from the built image and can only serve tags"
-            )),
+                "the template {:?}: `{fact}` is read from the built image and can only serve tags",
+                template.value
+            ))
+            .at(template.place.clone()),
         }
     }
 }
@@ -76,6 +78,15 @@ pub fn render(template: &Template, facts: &Facts) -> Result<Rendered, Missing> {
             Err(observed.map_or_else(|| wrong(error.to_string()), Missing::Observed))
         }
     }
+}
+
+/// What `template` will give, with `<name>` for each fact that is known only once the image is built.
+pub fn outline(template: &Template, facts: &Facts) -> String {
+    let mut outlined = facts.clone();
+    for name in names_in(template).into_iter().filter(|name| facts.get(name).is_none()) {
+        outlined.set(&name, &format!("<{name}>"));
+    }
+    render(template, &outlined).map_or_else(|_| template.value.clone(), |rendered| rendered.text)
 }
 
 /// What is wrong with `template` whatever the channel and the commit: its form, or a name that is no fact.

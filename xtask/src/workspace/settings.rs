@@ -8,6 +8,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::read::Placed;
+use crate::human;
 use crate::mistake::Place;
 use crate::reference::{ImageId, Platform, Reference, Repository, VariantName};
 
@@ -107,6 +108,19 @@ pub enum FactSource {
     Probe(Vec<String>),
     /// A key of `/etc/os-release` in the built image.
     OsRelease(String),
+}
+
+impl fmt::Display for FactSource {
+    /// What is asked for the value, as a person wrote it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(value) => write!(f, "{value:?}"),
+            Self::File { file, .. } => write!(f, "the file {file}"),
+            Self::Lock { kind, package } => write!(f, "{package} in {}", kind.file_name()),
+            Self::Probe(words) => write!(f, "the probe `{}`", human::command(words)),
+            Self::OsRelease(key) => write!(f, "{key} in /etc/os-release"),
+        }
+    }
 }
 
 impl LockKind {

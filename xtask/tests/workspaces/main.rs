@@ -5,6 +5,7 @@
 
 mod found;
 mod read;
+mod schemes;
 mod shown;
 #[expect(dead_code, reason = "each of the tests uses a part")]
 #[path = "../support/workspace.rs"]

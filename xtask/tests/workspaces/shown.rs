@@ -189,7 +189,7 @@ fn tags_from_what_is_not_known_yet() {
     let workspace = workspace().image("app", toml, "FROM debian:13\n");
     expect![[r#"
         image  tag                          repositories      from
-        app    (known once it is built)     ghcr.io/acme/app  {{ version }}-{{ distro }} (app/image.toml:3:17)
+        app    1.2.0-rc.1-<distro>          ghcr.io/acme/app  {{ version }}-{{ distro }} (app/image.toml:3:17); <distro>: ID in /etc/os-release
         app    2.5.1-cu118                  ghcr.io/acme/app  {{ torch }} (app/image.toml:3:47)
         app    docker.io-library-debian-13  ghcr.io/acme/app  {{ base_name }} (app/image.toml:3:62)
     "#]].assert_eq(&workspace.read(&["tags"]));

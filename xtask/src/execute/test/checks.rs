@@ -54,7 +54,7 @@ impl Tester<'_> {
                 Some(outcome) => outcome.clone(),
                 None => self.command(subject, run, transcript)?,
             };
-            done(words(&run.cmd), outcome);
+            done(human::command(&run.cmd), outcome);
         }
         if let Some(health) = &test.http {
             let outcome = match &hindrance {
@@ -105,8 +105,11 @@ impl Tester<'_> {
         let mark = transcript.mark();
         let file = &transcript.file;
         self.containers.run(&spec, file, file, GPU_LIMIT)?;
-        let lack = no_gpu(&transcript.since(mark));
-        *known = Some(Gpu { lack: lack.clone() });
+        let (lack, sure) = no_gpu(&transcript.since(mark));
+        // What may be the image's fault says nothing of the next one.
+        if sure {
+            *known = Some(Gpu { lack: lack.clone() });
+        }
         Ok(lack)
     }
 
@@ -116,7 +119,7 @@ impl Tester<'_> {
         run: &TestRun,
         transcript: &Transcript,
     ) -> anyhow::Result<Outcome> {
-        transcript.say(&format!("$ {}", words(&run.cmd)));
+        transcript.say(&format!("$ {}", human::command(&run.cmd)));
         let mount = subject.target.test.mount.as_ref().map(|folder| self.root.join(folder));
         let mut spec = Spec {
             env: Some(&run.env),
@@ -260,17 +263,20 @@ fn judge_size(size: Option<Size>, limit: u64) -> Outcome {
     }
 }
 
-/// Why there is no GPU, from what docker says of a program that no image has; nothing where only that is missing.
-fn no_gpu(said: &str) -> Option<String> {
+/// Why there is no GPU, from what docker says of a program that no image has; nothing where only that is missing. And
+/// whether docker speaks of GPUs at all.
+fn no_gpu(said: &str) -> (Option<String>, bool) {
     let lower = said.to_ascii_lowercase();
     let of_gpus = ["device driver", "nvidia", "nvml", "cdi", "gpu"];
-    if lower.contains(NOWHERE) && !of_gpus.iter().any(|word| lower.contains(word)) {
-        return None;
+    let speaks_of_gpus = of_gpus.iter().any(|word| lower.contains(word));
+    if lower.contains(NOWHERE) && !speaks_of_gpus {
+        return (None, true);
     }
     let line = said.lines().map(str::trim).find(|line| !line.is_empty());
     let line = line.unwrap_or("docker says nothing");
     let beginning = "docker: Error response from daemon: ";
-    Some(line.strip_prefix(beginning).unwrap_or(line).trim_end_matches('.').to_owned())
+    let why = line.strip_prefix(beginning).unwrap_or(line).trim_end_matches('.');
+    (Some(why.to_owned()), speaks_of_gpus)
 }
 
 fn verdict(outcome: &Outcome) -> String {
@@ -279,15 +285,6 @@ fn verdict(outcome: &Outcome) -> String {
         Outcome::Failed { why, .. } => format!("failed: {why}"),
         Outcome::NotRun(why) => format!("not run: {why}"),
     }
-}
-
-/// A command as a person reads it: words that hold more than one are quoted.
-pub(super) fn words(command: &[String]) -> String {
-    let word = |word: &String| {
-        let plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"');
-        if plain { word.clone() } else { format!("{word:?}") }
-    };
-    command.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -334,20 +331,24 @@ mod tests {
     fn what_the_engine_says_of_gpus() {
         let none = "docker: Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]].\n";
         assert_eq!(
-            no_gpu(none).unwrap(),
-            "could not select device driver \"\" with capabilities: [[gpu]]"
+            no_gpu(none),
+            (
+                Some("could not select device driver \"\" with capabilities: [[gpu]]".to_owned()),
+                true
+            )
         );
         let no_driver = format!(
             "docker: Error response from daemon: failed to create task: error running prestart hook #0: \
              nvidia-container-cli: initialization error: nvml error: driver not loaded: {NOWHERE}"
         );
-        assert!(no_gpu(&no_driver).is_some());
+        assert!(matches!(no_gpu(&no_driver), (Some(_), true)));
         let there = format!(
             "docker: Error response from daemon: failed to create task for container: unable to start container \
              process: exec: \"{NOWHERE}\": stat {NOWHERE}: no such file or directory: unknown."
         );
-        assert_eq!(no_gpu(&there), None);
-        assert!(no_gpu("").is_some());
+        assert_eq!(no_gpu(&there), (None, true));
+        assert!(matches!(no_gpu("docker: no such image"), (Some(_), false)));
+        assert!(matches!(no_gpu(""), (Some(_), false)));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use camino::Utf8Path;
 
-use super::checks::words;
 use super::{Subject, Tester, Transcript, definition, os_release, value};
 use crate::engine::{Container, Ended, Spec, interrupt};
+use crate::human;
 use crate::mistake::Place;
 use crate::workspace::{Fact, FactSource};
 
@@ -82,7 +82,7 @@ impl Tester<'_> {
                 Err(disagreements) => {
                     wrong.extend(disagreements.into_iter().map(|(name, why)| {
                         let asked = places.get(name.as_str()).map(|(fact, place)| {
-                            format!("{place}: the fact `{name}` ({}) ", source(fact))
+                            format!("{place}: the fact `{name}` ({}) ", fact.source)
                         });
                         format!("{}{why}", asked.unwrap_or_default())
                     }));
@@ -143,10 +143,7 @@ impl Tester<'_> {
                 Ok(value) => drop(facts.insert(name.to_owned(), value)),
                 Err(why) => wrong.push(format!(
                     "{}: the fact `{name}`: {} of {} {why}\n  log: {}",
-                    fact.place,
-                    source(fact),
-                    subject.platform,
-                    transcript.path
+                    fact.place, fact.source, subject.platform, transcript.path
                 )),
             }
         }
@@ -183,7 +180,7 @@ impl Tester<'_> {
         };
         let mut answers = Vec::new();
         for probe in probes {
-            transcript.say(&format!("$ {}", words(probe.words)));
+            transcript.say(&format!("$ {}", human::command(probe.words)));
             let stdout = tempfile::tempfile().context("failed to make a temporary file")?;
             let ended = if let Some(container) = &waiting {
                 let through = if probe.fact.entrypoint { entrypoint.as_slice() } else { &[] };
@@ -246,14 +243,6 @@ struct Probe<'p> {
     name: &'p str,
     fact: &'p Fact,
     words: &'p [String],
-}
-
-/// What is asked, as a person wrote it.
-fn source(fact: &Fact) -> String {
-    match &fact.source {
-        FactSource::Probe(command) => format!("the probe `{}`", words(command)),
-        _ => "/etc/os-release".to_owned(),
-    }
 }
 
 /// What another process wrote to `file`.
