@@ -225,8 +225,15 @@ impl Workspace {
             let before = mistakes.len();
             match &target.version {
                 None => {}
-                Some(VersionSource::GitTag { pattern, .. }) => {
+                Some(VersionSource::GitTag { pattern, place }) => {
                     target.known_version = version_of_tags(pattern, &self.git.tags);
+                    if target.known_version.is_none() {
+                        mistakes.extend(padded_tag(pattern, &self.git.tags).map(|(tag, why)| {
+                            Mistake::new(format!("the git tag {tag:?} of HEAD: {why}"))
+                                .at(place.clone())
+                                .mend("give the commit a tag of that version instead")
+                        }));
+                    }
                 }
                 Some(VersionSource::Literal(text)) => {
                     let place = text.place.clone();
@@ -278,11 +285,27 @@ impl Workspace {
 
 /// The version that a tag of HEAD names under `pattern` (`v*`); the highest, if several do.
 fn version_of_tags(pattern: &str, tags: &[String]) -> Option<Version> {
-    let (before, after) = pattern.split_once('*').unwrap_or((pattern, ""));
-    let versions = tags.iter().filter_map(|tag| {
-        tag.strip_prefix(before).and_then(|rest| rest.strip_suffix(after))?.parse::<Version>().ok()
-    });
+    let versions = tags.iter().filter_map(|tag| matched(pattern, tag)?.parse::<Version>().ok());
     versions.max_by_key(Version::sort_key)
+}
+
+/// A tag of HEAD that would be a version but for its zeros (`v2026.03.05`), and what is wrong with it. Other tags that
+/// are no versions are meant for something else.
+fn padded_tag<'t>(pattern: &str, tags: &'t [String]) -> Option<(&'t str, String)> {
+    let padded = |part: &str| {
+        part.len() > 1 && part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    tags.iter().find_map(|tag| {
+        let version = matched(pattern, tag)?;
+        let why = version.parse::<Version>().err()?;
+        version.split('.').any(padded).then_some((tag.as_str(), why))
+    })
+}
+
+/// What stands in `tag` for the `*` of `pattern`.
+fn matched<'t>(pattern: &str, tag: &'t str) -> Option<&'t str> {
+    let (before, after) = pattern.split_once('*').unwrap_or((pattern, ""));
+    tag.strip_prefix(before)?.strip_suffix(after)
 }
 
 /// The targets that these `image.toml`s describe under the configuration `config`, for tests of pure modules.

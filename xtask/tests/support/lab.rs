@@ -312,6 +312,8 @@ pub(crate) fn succeed(command: &mut Command) -> Result<String, String> {
 const _: () = {
     let _: &str = BASE;
     let _: fn(&'static TestEngine) -> Option<Lab> = Lab::with_base;
+    let _: fn(&Lab) = Lab::commit;
+    let _: fn(&Lab, &[&str], i32) -> BTreeMap<String, String> = Lab::statuses;
     let _: fn(&Lab, &str) -> Value = Lab::config;
     let _: fn(&Lab, &str, &str) -> String = Lab::content;
     let _: fn(&mut Lab, &[&str]) = Lab::create_builder;

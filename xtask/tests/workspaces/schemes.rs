@@ -88,6 +88,16 @@ fn a_zero_padded_date_is_refused() {
         status 2
     "#]]
     .assert_eq(&padded.refused(&["tags", "--channel", "release"]));
+    let toml = "version = { git-tag = \"v*\" }\n";
+    let tagged = workspace().image("ml", toml, "FROM debian:13\n").committed();
+    let tagged = tagged.git(&["tag", "v2026.03.05"]);
+    expect![[r#"
+        error: ml/image.toml:1:11: the git tag "v2026.03.05" of HEAD: the version "2026.03.05" has the zero-padded number "03", which versions do not have; write "2026.3.5"
+          mend: give the commit a tag of that version instead
+        status 2
+    "#]].assert_eq(&tagged.refused(&["tags"]));
+    // Another tag of the commit may be the version.
+    assert!(tags(&tagged.git(&["tag", "v2026.3.5"]), &[]).contains(":2026.3.5\n"));
 }
 
 /// `[jlab-]X.Y.Z-(torch|tf)x.y-distro`.

@@ -8,11 +8,9 @@ use crate::reference::Platform;
 /// A container that is to be.
 #[derive(Clone, Debug)]
 pub struct Spec<'a> {
-    /// A name of the engine's, or `repository@sha256:…`.
+    /// A name of the engine's, or `repository@sha256:…`. It is not fetched.
     pub image: &'a str,
     pub platform: &'a Platform,
-    /// Whether the engine may fetch the image where it lacks it.
-    pub fetch: bool,
     /// What follows the image's name: for its entry point.
     pub words: &'a [String],
     /// The program, in place of the image's entry point.
@@ -32,7 +30,6 @@ impl<'a> Spec<'a> {
         Self {
             image,
             platform,
-            fetch: false,
             words: &[],
             entrypoint: None,
             env: None,
@@ -46,8 +43,7 @@ impl<'a> Spec<'a> {
     /// With everything that belongs to the container itself behind `docker container VERB NAME LABELS`. What the
     /// workspace says stands behind `--option=`, or after `--`.
     pub(super) fn complete(&self, command: Invocation) -> Invocation {
-        let pull = if self.fetch { "missing" } else { "never" };
-        let mut options = vec![format!("--platform={}", self.platform), format!("--pull={pull}")];
+        let mut options = vec![format!("--platform={}", self.platform), "--pull=never".to_owned()];
         options.extend(self.entrypoint.map(|program| format!("--entrypoint={program}")));
         options.extend(self.user.map(|user| format!("--user={user}")));
         let env = self.env.into_iter().flatten();

@@ -177,7 +177,6 @@ impl Subject<'_> {
     /// A container of its image for a check.
     fn spec(&self) -> Spec<'_> {
         Spec {
-            fetch: self.fetch,
             gpus: self.target.test.gpus != Gpus::None,
             ..Spec::new(self.reference, self.platform)
         }

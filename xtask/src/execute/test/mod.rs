@@ -13,10 +13,11 @@ mod os_release;
 mod transcript;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::target::file_name;
@@ -39,6 +40,8 @@ pub struct Tester<'a> {
     facts: Kept,
     /// What the engine is known to run, and why it does not run the others.
     runs: Mutex<BTreeMap<Platform, Option<String>>>,
+    /// References and platforms that this run has fetched.
+    fetched: Mutex<BTreeSet<(String, Platform)>>,
     /// Nothing until that was tried.
     gpus: Mutex<Option<Gpu>>,
 }
@@ -59,7 +62,7 @@ pub struct Subject<'a> {
     pub reference: &'a str,
     /// Of exactly this content: what the result is kept under.
     pub identity: &'a Digest,
-    /// Whether the engine may fetch it from its registry.
+    /// Whether the engine is to fetch it from its registry first.
     pub fetch: bool,
     /// The compressed layers as the engine counts them, or as a registry's manifest says; nothing asks the engine.
     pub size: Option<Size>,
@@ -138,6 +141,7 @@ impl<'a> Tester<'a> {
             tests: Kept::new(state.join("tests")),
             facts: Kept::new(state.join("facts")),
             runs: Mutex::default(),
+            fetched: Mutex::default(),
             gpus: Mutex::default(),
         })
     }
@@ -172,6 +176,7 @@ impl<'a> Tester<'a> {
                 ..untested
             });
         }
+        self.fetch(subject)?;
         let transcript = self.transcript(subject, "test")?;
         let checks = self.checks(subject, &transcript, tell)?;
         let tested =
@@ -189,6 +194,23 @@ impl<'a> Tester<'a> {
             Transcript::create(&self.logs.join(format!("{name}.{kind}.{platform}.log")))?;
         transcript.say(&format!("{} = {}", subject.reference, subject.identity));
         Ok(transcript)
+    }
+
+    /// Fetches the image where that is asked for. No test's time limit counts while it comes, however large it is.
+    fn fetch(&self, subject: &Subject<'_>) -> anyhow::Result<()> {
+        let asked = (subject.reference.to_owned(), subject.platform.clone());
+        let fetched = || self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if !subject.fetch || fetched().contains(&asked) {
+            return Ok(());
+        }
+        let platform = format!("--platform={}", subject.platform);
+        let command =
+            self.containers.engine.command().args(["image", "pull", "--quiet", &platform]);
+        command.args(["--", subject.reference]).run().with_context(|| {
+            format!("failed to fetch {} to test it", subject.target.target_name())
+        })?;
+        fetched().insert(asked);
+        Ok(())
     }
 
     /// Why programs for `platform` cannot be run here, if they cannot.

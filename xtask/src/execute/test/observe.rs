@@ -114,6 +114,7 @@ impl Tester<'_> {
         {
             return Ok(Err(Hindered::NotRun(why)));
         }
+        self.fetch(subject)?;
         let transcript = self.transcript(subject, "facts")?;
         // It is never started: it shows the image's files and entry point. An image without a command needs a word.
         let nothing = ["none".to_owned()];
@@ -229,7 +230,7 @@ impl Tester<'_> {
 impl Subject<'_> {
     /// A container of its image for a probe.
     fn plain(&self) -> Spec<'_> {
-        Spec { fetch: self.fetch, ..Spec::new(self.reference, self.platform) }
+        Spec::new(self.reference, self.platform)
     }
 }
 
