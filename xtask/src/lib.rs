@@ -5,7 +5,7 @@
 //! make a [`plan`], and the plan is printed ([`report`]) or executed ([`execute`]).
 //!
 //! Imports go one way, downwards: command → execute, report → registry → engine → plan → graph, key, tags → dockerfile
-//! → workspace → reference, mistake. `ARCHITECTURE.md` has the whole.
+//! → workspace → reference, mistake, human. `ARCHITECTURE.md` has the whole.
 
 mod cli;
 mod command;

@@ -48,5 +48,7 @@ pub(super) fn run(global: &Global, args: &TagsArgs) -> anyhow::Result<ExitCode> 
 /// What is asked once the image is built.
 fn awaited(target: &Target, tag: &WantedTag) -> String {
     let facts = tag.awaits.iter().filter_map(|name| Some((name, target.facts.get(name)?)));
-    facts.map(|(name, fact)| format!("; <{name}>: {}", fact.source)).collect()
+    let asked: Vec<String> =
+        facts.map(|(name, fact)| format!("; <{name}>: {}", fact.source)).collect();
+    asked.concat()
 }
