@@ -5,6 +5,7 @@
 //! that is for `publish` and `lock`, which call it. Nothing a registry says is believed before it is checked.
 
 mod access;
+mod answer;
 mod backoff;
 mod challenge;
 mod content;
