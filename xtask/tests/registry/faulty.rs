@@ -215,8 +215,9 @@ fn copies_succeed_under_random_faults() {
     let runs = std::env::var("DOCKYARD_FAULTS").map_or(RUNS, |runs| runs.parse().unwrap());
     let mut faults = 0;
     for run in 0..runs {
-        from_proxy.random(run, 4);
-        to_proxy.random(run + 1000, 4);
+        // A blob takes four requests, each of which may fail: at one in four, 20 attempts are too few once in 300 copies.
+        from_proxy.random(run, 6);
+        to_proxy.random(run + 1000, 6);
         let client = client_with(&[], tempfile::tempdir().unwrap(), |settings| {
             settings.limits.attempts = 20;
         });
