@@ -9,18 +9,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::sound::{self, REGISTRY, Workspace};
 use crate::support::{Said, docker};
 
-/// How often identical input may run a step again before that is told.
-const ATTEMPTS: usize = 3;
+/// How often a difference must show.
+const ATTEMPTS: usize = 4;
 
 /// A builder. Many workspaces are built at once, and where it matters one alone.
 ///
-/// A step can be run again for a reason that is none, and two such reasons are known:
+/// That a step is cached proves that `BuildKit` takes its inputs for those of then. That it runs proves nothing: two
+/// causes are known that are no difference.
 ///
 /// - **Other builds at the same time.** A build that finds a step which a concurrent build has just run takes over its
-///   result without its cache keys, finds nothing for the next step, and runs that one again. It hits steps that are
-///   found by what they read (`COPY` of several sources, wildcards, `--exclude`). moby/buildkit#4674, mended by "solver:
-///   advertise committed cache keys after exec" in BuildKit 0.32. [`differ`](Self::differ) therefore builds while
-///   nothing else does, and only after identical input ran nothing.
+///   result without its cache keys, finds nothing for the next step, and runs that one again (moby/buildkit#4674; one
+///   such way is mended by "solver: advertise committed cache keys after exec" in `BuildKit` 0.32). It mostly hits steps
+///   that are found by what they read: `COPY` of several sources, wildcards, `--exclude`. So
+///   [`differ`](Self::differ) builds while nothing else does, and believes a difference that shows every time.
 /// - **A folder that it has seen before.** `BuildKit` keeps a copy of each context folder with the hashes of its files.
 ///   Where only a folder's mode changes, `DiskWriter.HandleChange` of fsutil changes the copy and tells nobody, so that
 ///   the hash stays the old one until the folder is sent anew. Each build is of a folder that was never seen.
@@ -29,10 +30,10 @@ pub(crate) struct BuildKit {
     busy: RwLock<()>,
     /// Words that choose the builder.
     builder: Vec<String>,
+    /// The base as an OCI layout, for a builder that does not see the engine's images.
+    base: Option<tempfile::TempDir>,
     /// The lock file of workspaces: it says that the base has no triggers.
     pub(crate) lock: String,
-    /// Whether it can build from images of the engine.
-    pub(crate) has_images: bool,
     /// Whether its Dockerfile frontend knows `COPY --parents`.
     pub(crate) knows_parents: bool,
 }
@@ -41,19 +42,16 @@ impl BuildKit {
     /// The newest engine's, or the remote one at the address in `DOCKYARD_SOUNDNESS_BUILDER`.
     pub(crate) fn new() -> Self {
         let lock = provide_base();
-        let (builder, has_images) = match std::env::var("DOCKYARD_SOUNDNESS_BUILDER") {
-            Ok(address) => {
-                let said = docker(
-                    &["buildx", "create", "--driver=remote", "--name=dockyard-sound", &address],
-                    "",
-                );
-                assert!(said.success || said.stderr.contains("existing"), "{}", said.stderr);
-                (vec!["--builder=dockyard-sound".to_owned()], false)
-            }
-            Err(_) => (Vec::new(), true),
-        };
-        let mut made =
-            Self { busy: RwLock::new(()), builder, lock, has_images, knows_parents: true };
+        let (mut builder, mut base) = (Vec::new(), None);
+        if let Ok(address) = std::env::var("DOCKYARD_SOUNDNESS_BUILDER") {
+            let create = ["buildx", "create", "--driver=remote", "--name=dockyard-sound", &address];
+            let said = docker(&create, "");
+            assert!(said.success || said.stderr.contains("existing"), "{}", said.stderr);
+            builder.push("--builder=dockyard-sound".to_owned());
+            base = Some(saved_base());
+        }
+        let busy = RwLock::new(());
+        let mut made = Self { busy, builder, base, lock, knows_parents: true };
         made.knows_parents = made.builds("FROM scratch\nCOPY --parents a/b /\n");
         made
     }
@@ -83,33 +81,33 @@ impl BuildKit {
         self.build_copy(workspace, &workspace.root, image, salt)
     }
 
-    /// The steps that run in the workspace of now after the one of `then` was built, with a cache of their own, and
-    /// alone. An error where identical input does not keep still.
+    /// The steps that run in the workspace of now after the one of `then` was built, with a cache of their own. None
+    /// where every step was cached in one of several attempts, which is a proof.
     pub(crate) fn differ(
         &self,
         workspace: &Workspace,
         then: &Utf8Path,
         image: &str,
         salt: &str,
-    ) -> Result<Vec<String>, Vec<String>> {
+    ) -> Vec<String> {
         let _alone = self.busy.write().unwrap();
         let with_parents = |root: &Utf8Path, salt: &str| {
             let mut images = workspace.images.iter();
             let upto = images.position(|one| *one == image).unwrap();
             let built = workspace.images[..=upto].iter();
             let ran = built.map(|one| self.build_copy(workspace, root, one, salt));
-            ran.last().flatten().unwrap_or_default()
+            ran.last().flatten().unwrap_or_else(|| vec!["it was refused".to_owned()])
         };
-        let mut restless = Vec::new();
+        let mut ran = Vec::new();
         for attempt in 0..ATTEMPTS {
             let salt = format!("{salt}-{attempt}");
             with_parents(then, &salt);
-            restless = with_parents(then, &salt);
-            if restless.is_empty() {
-                return Ok(with_parents(&workspace.root, &salt));
+            ran = with_parents(&workspace.root, &salt);
+            if ran.is_empty() {
+                break;
             }
         }
-        Err(restless)
+        ran
     }
 
     fn build_copy(
@@ -127,9 +125,22 @@ impl BuildKit {
         std::fs::write(&dockerfile, text).unwrap();
         let mut args = workspace.build_args();
         args.push(format!("--build-context=data={fresh}/data"));
+        let parent = reference(workspace, "parent");
+        let layout = workspace.parent_layout();
+        if let Some(base) = &self.base {
+            let base = Utf8Path::from_path(base.path()).unwrap();
+            args.push(format!("--build-context={REGISTRY}/busybox=oci-layout://{base}/layout"));
+            if image == "child" && workspace.images.len() > 1 {
+                args.push(format!("--build-context={parent}=oci-layout://{layout}"));
+            }
+        }
         // The child starts from the parent; nobody needs the child.
-        args.push(match image {
-            "parent" => format!("--output=type=docker,name={}", reference(workspace, image)),
+        args.push(match (image, &self.base) {
+            ("parent", None) => format!("--output=type=docker,name={parent}"),
+            ("parent", Some(_)) => {
+                let _old = std::fs::remove_dir_all(&layout);
+                format!("--output=type=oci,tar=false,name={parent}:latest,dest={layout}")
+            }
             _ => "--output=type=cacheonly".to_owned(),
         });
         args.push(format!("-f={dockerfile}"));
@@ -171,6 +182,18 @@ fn steps_that_ran(progress: &str) -> Vec<String> {
     };
     let ran = vertices.into_values().filter(|(name, is_cached)| is_step(name) && !is_cached);
     ran.map(|(name, _)| name).collect()
+}
+
+/// The base as an OCI layout with the tag `latest`.
+fn saved_base() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(folder.path()).unwrap();
+    std::fs::write(root.join("Dockerfile"), format!("FROM {REGISTRY}/busybox\n")).unwrap();
+    let layout = root.join("layout");
+    let output = format!("--output=type=oci,tar=false,name=busybox:latest,dest={layout}");
+    let said = docker(&["buildx", "build", &output, root.as_str()], "");
+    assert!(said.success, "{}", said.stderr);
+    folder
 }
 
 /// An image in which steps can run, and the lock that says it has no triggers.

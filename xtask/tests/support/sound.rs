@@ -77,6 +77,7 @@ pub(crate) struct Workspace {
     pub(crate) images: &'static [&'static str],
     pub(crate) name: String,
     knows_parents: bool,
+    layouts: tempfile::TempDir,
     random: Random,
     args: [u32; 3],
 }
@@ -92,13 +93,10 @@ impl Workspace {
         let name = format!("w{seed}");
         let mut made = Self {
             root: root.to_owned(),
-            images: if seed.is_multiple_of(3) && buildkit.has_images {
-                &["parent", "child"]
-            } else {
-                &["child"]
-            },
+            images: if seed.is_multiple_of(3) { &["parent", "child"] } else { &["child"] },
             name,
             knows_parents: buildkit.knows_parents,
+            layouts: tempfile::tempdir().unwrap(),
             random: Random::new(seed),
             args: [0; 3],
         };
@@ -136,8 +134,7 @@ impl Workspace {
         if made.random.below(2) == 0 {
             made.change_ignore();
         }
-        let mut bases = vec!["FROM scratch".to_owned(), format!("FROM {REGISTRY}/busybox")];
-        bases.truncate(if buildkit.has_images { 2 } else { 1 });
+        let bases = ["FROM scratch".to_owned(), format!("FROM {REGISTRY}/busybox")];
         let parent = [format!("FROM {registry}/parent")];
         for image in made.images {
             let bases =
@@ -148,6 +145,11 @@ impl Workspace {
         }
         made.write_settings();
         made
+    }
+
+    /// Where the built parent lies for a builder that does not see the engine's images.
+    pub(crate) fn parent_layout(&self) -> Utf8PathBuf {
+        Utf8PathBuf::from_path_buf(self.layouts.path().join("parent")).unwrap()
     }
 
     pub(crate) fn save(&self) -> Saved {
