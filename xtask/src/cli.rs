@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::substitute::Word;
-use crate::reference::Platform;
+use crate::reference::{Platform, Tag};
 use crate::workspace::Channel;
 
 /// Builds, tests and publishes a monorepo of container images.
@@ -114,6 +114,26 @@ pub(crate) enum Command {
 
 An image whose digest and tests have not changed since they passed is not tested again.")]
     Test(TestArgs),
+    /// Publish images: content first, then immutable tags, then the others, all or nothing
+    #[command(after_help = "Examples:
+  cargo xtask push --dry-run                        what would be written
+  cargo xtask push                                  everything
+  cargo xtask push --user alice notebook-processor  to docker.io/alice
+  cargo xtask push --channel dev --registry ghcr.io
+  cargo xtask push --allow-move latest              also where `latest` would go back
+
+After a failure or an interruption the same command finishes what was begun.")]
+    Push(PushArgs),
+    /// Give published images the tags of another channel, without building
+    #[command(after_help = "Examples:
+  cargo xtask promote --channel release
+  cargo xtask promote chai1 --channel main --dry-run")]
+    Promote(PromoteArgs),
+    /// Show what is published of an image: labels, digests, tags, layers, and whether it is today's
+    #[command(
+        after_help = "Examples:\n  cargo xtask inspect notebook-processor\n  cargo xtask inspect base --json"
+    )]
+    Inspect(InspectArgs),
     /// Show what this machine has and lacks for building, each with its mend
     #[command(
         after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --offline --json"
@@ -220,6 +240,72 @@ pub(crate) struct BuildCommand {
     /// Go on with what does not depend on a failure
     #[arg(short, long)]
     pub keep_going: bool,
+}
+
+/// What is published, where, and which tags may move.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PublicationArgs {
+    /// Images: an id, id:variant, name or folder (default: all that are published)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Publish to docker.io/USER instead of the registries of the workspace
+    #[arg(long, value_name = "USER", conflicts_with = "registry")]
+    pub user: Option<String>,
+    /// Only to repositories of this host, or below this prefix; repeat for several
+    #[arg(long, value_name = "REGISTRY")]
+    pub registry: Vec<String>,
+    /// Only show what would be written
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Let this tag move although it would not move forward; repeat for several
+    #[arg(long, value_name = "TAG")]
+    pub allow_move: Vec<Tag>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    #[command(flatten)]
+    pub publication: PublicationArgs,
+    /// The occasion that the tags are for (default: CI's event, else `release`)
+    #[arg(long, value_enum)]
+    pub channel: Option<Channel>,
+    /// Publish although inputs differ from HEAD
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// How many images to build at once (default: as many as the machine has cores, 8 at most)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// The buildx builder (default: the one that `docker buildx use` chose)
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    #[command(flatten)]
+    pub publication: PublicationArgs,
+    /// The channel whose tags they get
+    #[arg(long, value_enum)]
+    pub channel: Channel,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// An id, id:variant, name or folder
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// The channel whose tags are shown (default: `release`)
+    #[arg(long, value_enum)]
+    pub channel: Option<Channel>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ pub mod human;
 pub mod key;
 pub mod mistake;
 pub mod plan;
+pub mod publish;
 pub mod reference;
 pub mod registry;
 pub mod report;

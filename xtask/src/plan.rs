@@ -12,7 +12,7 @@ use crate::graph::{Edge, External, Vertex};
 use crate::key::{Key, PlatformKey};
 use crate::reference::{Digest, Platform, Reference, Repository};
 use crate::tags::WantedTag;
-use crate::workspace::{Target, TargetName};
+use crate::workspace::{Attestations, Target, TargetName};
 
 pub(crate) use changes::of_inputs;
 pub use changes::{Change, How, Lines, changes};
@@ -55,6 +55,8 @@ pub struct Step {
     pub bound: BTreeMap<Reference, String>,
     pub repositories: Vec<Repository>,
     pub tags: Vec<WantedTag>,
+    /// What the image carries beside its content.
+    pub attestations: Attestations,
     pub action: Action,
     pub reasons: Vec<String>,
     /// Whether it is built only because parents are: where these come out the same, it is up to date after all.

@@ -5,6 +5,7 @@
 mod affected;
 mod build;
 mod check;
+mod dirty;
 mod doctor;
 mod engine;
 mod graph;
@@ -19,6 +20,7 @@ mod setup;
 mod steps;
 mod tags;
 mod test;
+mod trees;
 mod why;
 
 use std::process::ExitCode;

@@ -139,6 +139,7 @@ fn step(
         bound,
         repositories,
         tags,
+        attestations: loaded.workspace.config.attestations.clone(),
         action: Action::Build,
         reasons: Vec::new(),
         only_parents: false,

@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{Builder, Engine, Invocation, Store};
 use crate::graph::Binding;
 use crate::plan::Step;
-use crate::reference::Digest;
+use crate::reference::{Digest, Reference};
 use crate::workspace::{ContextSource, SecretSource, TargetName};
 
 /// How a parent reaches the builder.
@@ -18,6 +18,8 @@ pub enum Parent {
     Local(String),
     /// An OCI layout on this machine, sent along with the build.
     Layout { folder: Utf8PathBuf, digest: Digest },
+    /// In a registry: every builder fetches it by digest.
+    Published(Reference),
 }
 
 impl Parent {
@@ -26,6 +28,7 @@ impl Parent {
         match self {
             Self::Local(name) => format!("docker-image://{name}"),
             Self::Layout { folder, digest } => format!("oci-layout://{folder}@{digest}"),
+            Self::Published(reference) => format!("docker-image://{reference}"),
         }
     }
 }
@@ -93,9 +96,7 @@ impl Build<'_> {
                 )
             }));
         }
-        // A digest that changes at every build would make children stale; the classic store has no attestations.
-        args.push("--provenance=false".to_owned());
-        args.push("--sbom=false".to_owned());
+        args.extend(self.attestations());
         if !builder.sees_engine_images() {
             args.push("--load".to_owned());
         }
@@ -181,6 +182,18 @@ impl Build<'_> {
         self.step.target.secrets.iter().map(option).collect()
     }
 
+    /// Off unless the workspace asks for them: with attestations a digest changes at every build, even a cached one, and
+    /// makes children stale. The classic store has none.
+    fn attestations(&self) -> [String; 2] {
+        let wanted = &self.step.attestations;
+        let kept = self.engine.store == Store::Containerd && self.builder.sees_engine_images();
+        let provenance = match &wanted.provenance {
+            Some(mode) if kept => format!("--provenance=mode={mode}"),
+            _ => "--provenance=false".to_owned(),
+        };
+        [provenance, format!("--sbom={}", wanted.sbom && kept)]
+    }
+
     fn build_options(&self) -> Vec<String> {
         let build = &self.step.target.build;
         let mut args = Vec::new();
@@ -206,6 +219,7 @@ fn argument_reference(name: &TargetName, parent: &Parent) -> String {
         Parent::Layout { digest, .. } => {
             format!("dockyard.invalid/parent/{}:{}", name.id, &digest.hex()[..12])
         }
+        Parent::Published(reference) => reference.to_string(),
     }
 }
 

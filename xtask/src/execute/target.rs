@@ -10,9 +10,9 @@ use crate::engine::build::{BuildFailure, run_build};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::progress::Event;
 use crate::engine::{Builder, Engine, LocalImage, layout};
-use crate::key::{ReadRecord, Record, Records, SCHEMA};
+use crate::key::{Identity, ReadRecord, Record, Records, SCHEMA};
 use crate::plan::{Action, Step};
-use crate::reference::Digest;
+use crate::reference::{Digest, Reference, Repository};
 use crate::workspace::{SecretSource, TargetName};
 
 /// Everything that the work on any target needs.
@@ -29,13 +29,26 @@ pub struct Workshop<'a> {
     done: Mutex<BTreeMap<TargetName, Ready>>,
 }
 
-/// A target whose image is in the engine.
+/// A target whose image children can be built on.
 #[derive(Clone, Debug)]
-struct Ready {
-    local_name: String,
-    digest: Digest,
-    /// Written once a builder needs it.
-    layout: Option<Parent>,
+enum Ready {
+    InEngine {
+        local_name: String,
+        digest: Digest,
+        /// Written once a builder needs it.
+        layout: Option<Parent>,
+    },
+    InRegistry {
+        repository: Repository,
+        digest: Digest,
+    },
+}
+
+impl Ready {
+    fn digest(&self) -> &Digest {
+        let (Self::InEngine { digest, .. } | Self::InRegistry { digest, .. }) = self;
+        digest
+    }
 }
 
 /// A target that is up to date now.
@@ -108,8 +121,10 @@ impl<'a> Workshop<'a> {
         }
         let parents = self.bind_parents(step)?;
         let bound = self.digests_of_parents(step);
-        // A parent that is bound by digest is what the label names.
         let mut labelled = step.clone();
+        let identity = Identity { key: step.key.clone(), parents: bound.clone() };
+        labelled.labels.extend(identity.labels());
+        // A parent that is bound by digest is what the label names.
         if let Some(base) = step.parents.iter().find(|edge| edge.is_base)
             && let Some(digest) = bound.get(&base.parent.to_string())
         {
@@ -180,8 +195,16 @@ impl<'a> Workshop<'a> {
     }
 
     fn ready(&self, step: &Step, digest: &Digest) {
-        let ready = Ready { local_name: step.local_name(), digest: digest.clone(), layout: None };
+        let ready =
+            Ready::InEngine { local_name: step.local_name(), digest: digest.clone(), layout: None };
         self.lock().insert(step.name(), ready);
+    }
+
+    /// From now on, children of `name` are built on what `repository` holds.
+    pub fn take_published(&self, name: &TargetName, repository: &Repository, digest: &Digest) {
+        let ready =
+            Ready::InRegistry { repository: repository.clone(), digest: digest.clone() };
+        self.lock().insert(name.clone(), ready);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TargetName, Ready>> {
@@ -193,7 +216,7 @@ impl<'a> Workshop<'a> {
         step.parents
             .iter()
             .filter_map(|edge| {
-                Some((edge.parent.to_string(), done.get(&edge.parent)?.digest.clone()))
+                Some((edge.parent.to_string(), done.get(&edge.parent)?.digest().clone()))
             })
             .collect()
     }
@@ -214,40 +237,49 @@ impl<'a> Workshop<'a> {
             }
             let ready = self.lock().get(&edge.parent).cloned();
             let ready = ready.with_context(|| format!("{} is not there yet", edge.parent))?;
-            // The name is immutable by our own rule only: somebody may have moved it.
-            let held = self.engine.image(&ready.local_name)?.map(|image| image.id);
-            if held.as_ref() != Some(&ready.digest) {
-                self.engine.tag(ready.digest.as_str(), &ready.local_name).with_context(|| {
-                    format!(
-                        "the image of {} is gone from the engine since it was made; does another process build \
-                         the same? Build again when it has ended",
-                        edge.parent
-                    )
-                })?;
-            }
-            let parent = if self.builder.sees_engine_images() {
-                Parent::Local(ready.local_name)
-            } else {
-                self.layout(&edge.parent, &ready)?
+            let parent = match ready {
+                Ready::InRegistry { repository, digest } => {
+                    Parent::Published(Reference { repository, tag: None, digest: Some(digest) })
+                }
+                Ready::InEngine { local_name, digest, .. } => {
+                    self.hold(&edge.parent, &local_name, &digest)?;
+                    if self.builder.sees_engine_images() {
+                        Parent::Local(local_name)
+                    } else {
+                        self.layout(&edge.parent, &local_name)?
+                    }
+                }
             };
             parents.insert(edge.parent.clone(), parent);
         }
         Ok(parents)
     }
 
+    /// Sees to it that `local_name` means `digest`. It is immutable by our own rule only: somebody may have moved it.
+    fn hold(&self, name: &TargetName, local_name: &str, digest: &Digest) -> anyhow::Result<()> {
+        if self.engine.image(local_name)?.is_some_and(|image| image.id == *digest) {
+            return Ok(());
+        }
+        self.engine.tag(digest.as_str(), local_name).with_context(|| {
+            format!(
+                "the image of {name} is gone from the engine since it was made; does another process build \
+                 the same? Build again when it has ended"
+            )
+        })
+    }
+
     /// The layout of a parent, written by the first child that needs it.
-    fn layout(&self, name: &TargetName, ready: &Ready) -> anyhow::Result<Parent> {
+    fn layout(&self, name: &TargetName, local_name: &str) -> anyhow::Result<Parent> {
         // Held while it is written, so that siblings do not write it twice.
         let mut done = self.lock();
-        if let Some(layout) = done.get(name).and_then(|ready| ready.layout.clone()) {
-            return Ok(layout);
+        let Some(Ready::InEngine { layout, .. }) = done.get_mut(name) else {
+            anyhow::bail!("{name} is not in the engine");
+        };
+        if let Some(layout) = layout {
+            return Ok(layout.clone());
         }
         let folder = self.scratch.join(format!("{}.layout", file_name(name).replace('@', "+")));
-        let layout = layout::export(self.engine, &ready.local_name, self.root, &folder)?;
-        if let Some(entry) = done.get_mut(name) {
-            entry.layout = Some(layout.clone());
-        }
-        Ok(layout)
+        Ok(layout.insert(layout::export(self.engine, local_name, self.root, &folder)?).clone())
     }
 
     fn record(

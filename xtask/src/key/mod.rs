@@ -4,12 +4,14 @@
 //! there is asked elsewhere (`engine`, `publish`); what to do about it is `plan`'s question. Called by `command`.
 
 mod files;
+mod identity;
 mod inputs;
 mod record;
 mod value;
 
 pub use dockyard_context::{Line, Manifest};
 pub use files::Contexts;
+pub use identity::{Identity, KEY_LABEL, PARENTS_LABEL};
 pub use inputs::{Base, Bases, Inputs, Keys, PlatformKey, Read, Sources, compute, state_folder};
 pub use record::{ReadRecord, Record, Records};
 pub use value::Key;

@@ -39,6 +39,14 @@ impl Key {
     }
 }
 
+impl std::str::FromStr for Key {
+    type Err = crate::reference::Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -50,14 +50,36 @@ impl Checkout {
             let mend = if is_shallow { deepen } else { "name a revision of the same history" };
             mistake.mend(mend).into_error()
         })?;
-        let commit = commit.trim().to_owned();
-        let folder = tempfile::Builder::new().prefix("dockyard-since-").tempdir()?;
+        Self::of(root, commit.trim(), prefix.trim())
+    }
+
+    /// Checks out HEAD itself; nothing outside a repository, or before the first commit.
+    ///
+    /// # Errors
+    /// When git cannot make the worktree.
+    pub fn head(root: &Utf8Path) -> anyhow::Result<Option<Self>> {
+        let shell = shell(root)?;
+        let ask = |command: xshell::Cmd<'_>| command.quiet().ignore_stderr().read().ok();
+        let (Some(prefix), Some(commit)) = (
+            ask(cmd!(shell, "git rev-parse --show-prefix")),
+            ask(cmd!(shell, "git rev-parse --verify --quiet HEAD")),
+        ) else {
+            return Ok(None);
+        };
+        Self::of(root, commit.trim(), prefix.trim()).map(Some)
+    }
+
+    /// `commit` is a hash, and `prefix` the workspace's folder in the repository.
+    fn of(root: &Utf8Path, commit: &str, prefix: &str) -> anyhow::Result<Self> {
+        let shell = shell(root)?;
+        let commit = commit.to_owned();
+        let folder = tempfile::Builder::new().prefix("dockyard-tree-").tempdir()?;
         let path = Utf8Path::from_path(folder.path())
             .ok_or_else(|| anyhow::anyhow!("the workspace's path is not UTF-8"))?
             .join("tree");
         let checkout = Self {
             repository: root.to_owned(),
-            root: path.join(prefix.trim()),
+            root: path.join(prefix),
             folder,
             commit: commit.clone(),
         };

@@ -1,5 +1,6 @@
 //! Versions: semantic (`1.2.3-rc.1`), calendar (`2026.3.5`), and Python's (`1.2.0rc1`).
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -17,9 +18,23 @@ impl Version {
         self.numbers.get(index).copied()
     }
 
-    /// Orders versions: by numbers, a pre-release before its release.
-    pub fn sort_key(&self) -> (Vec<u64>, bool, String) {
-        (self.numbers.clone(), !self.pre_release, self.text.clone())
+    /// By semantic versioning's order (§11) where both are semantic versions, else by the numbers, a pre-release before
+    /// its release.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        if let (Ok(one), Ok(two)) =
+            (semver::Version::parse(&self.text), semver::Version::parse(&other.text))
+        {
+            return one.cmp_precedence(&two);
+        }
+        let order = |version: &Self| {
+            let mut numbers = version.numbers.clone();
+            // 1.2 and 1.2.0 are one version.
+            while numbers.last() == Some(&0) {
+                numbers.pop();
+            }
+            (numbers, !version.pre_release, version.text.clone())
+        };
+        order(self).cmp(&order(other))
     }
 
     /// Whether it comes before the release of the same numbers: `1.0.0-rc.1`, `1.0rc1`, `1.0.dev3`.

@@ -1,0 +1,16 @@
+//! How does an image get its public names? Content first, under its key; then every immutable tag; then the others; and
+//! nothing of that before everything before it has succeeded for every image.
+//!
+//! It builds nothing and tests nothing: `command` does, in between. Called by `command`.
+
+mod destinations;
+mod journal;
+mod moves;
+mod policy;
+mod serial;
+
+pub use destinations::{Destinations, Narrowing, destinations};
+pub use journal::{Entry, Journal, Note};
+pub use moves::{Change, Pushed, There, WantedName, decide};
+pub use policy::violations;
+pub use serial::{Turn, take_turn};

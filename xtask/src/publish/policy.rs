@@ -1,0 +1,97 @@
+//! Which tags may there be at all? `policy` of the workspace: patterns that are forbidden, and how many tags may match
+//! others. Pure.
+
+use crate::mistake::Mistake;
+use crate::tags::Claim;
+use crate::workspace::Policy;
+
+/// Every tag of one channel that the policy forbids, and every pattern that too many tags match.
+pub fn violations(policy: &Policy, claims: &[Claim<'_>]) -> Vec<Mistake> {
+    let tags = || {
+        claims.iter().flat_map(|claim| {
+            let named = |wanted| (claim.target, wanted);
+            claim.tags.iter().filter(|wanted| wanted.tag.is_some()).map(named)
+        })
+    };
+    let matching = |pattern: &str| {
+        let matches = |text: &str| matches(pattern, text);
+        tags()
+            .filter(|(_, wanted)| wanted.tag.as_ref().is_some_and(|tag| matches(tag.as_str())))
+            .collect::<Vec<_>>()
+    };
+    let mut mistakes = Vec::new();
+    for pattern in &policy.forbid {
+        for (target, wanted) in matching(pattern) {
+            let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
+            mistakes.push(
+                Mistake::new(format!(
+                    "the tag {tag:?} of {} is forbidden by the policy {pattern:?}",
+                    target.target_name()
+                ))
+                .at(wanted.template.place.clone())
+                .mend("choose another tag, or change `policy.forbid` in the root Cargo.toml"),
+            );
+        }
+    }
+    for (pattern, &most) in &policy.max_matching {
+        let matching = matching(pattern);
+        if u64::try_from(matching.len()).unwrap_or(u64::MAX) <= most {
+            continue;
+        }
+        let names: Vec<String> = matching
+            .iter()
+            .filter_map(|(target, wanted)| {
+                Some(format!("{} ({})", wanted.tag.as_ref()?, target.target_name()))
+            })
+            .collect();
+        let place = matching.last().map(|(_, wanted)| wanted.template.place.clone());
+        let mut mistake = Mistake::new(format!(
+            "{} tags match {pattern:?}, and the policy allows {most}: {}",
+            matching.len(),
+            names.join(", ")
+        ))
+        .mend("remove some, or raise `policy.max-matching` in the root Cargo.toml");
+        mistake.place = place;
+        mistakes.push(mistake);
+    }
+    mistakes
+}
+
+/// Whether `text` matches `pattern`, in which `*` is any text and `?` any one character.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let ends = text.char_indices().map(|(start, _)| start).chain([text.len()]);
+            ends.into_iter().any(|start| matches(rest.as_str(), &text[start..]))
+        }
+        Some(c) => {
+            let mut others = text.chars();
+            others.next().is_some_and(|other| c == '?' || c == other)
+                && matches(rest.as_str(), others.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("*-latest", "torch-latest", true),
+            ("*-latest", "latest", false),
+            ("*latest", "latest", true),
+            ("?.?", "1.2", true),
+            ("?.?", "1.20", false),
+            ("a*b*c", "a1b2b3c", true),
+            ("", "", true),
+            ("*", "", true),
+            ("dev", "develop", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}
