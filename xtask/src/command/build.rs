@@ -84,7 +84,7 @@ pub(super) fn build(
         &unchanged,
     );
     let start = Instant::now();
-    let outcomes = execute(global, options, &plan, &workshop, &logs);
+    let outcomes = execute(global, options, &plan, &workshop, &logs, &|_, _, _| Ok(()));
     records.prune();
     finish(global, args, &loaded, &plan, &session, &outcomes, start.elapsed())
 }
@@ -126,7 +126,7 @@ fn pull(global: &Global, plan: &Plan, session: &Session) -> anyhow::Result<()> {
 }
 
 /// A folder for this run alone, gone with it.
-fn scratch(state: &Utf8Path) -> anyhow::Result<tempfile::TempDir> {
+pub(super) fn scratch(state: &Utf8Path) -> anyhow::Result<tempfile::TempDir> {
     let folder = state.join("tmp");
     std::fs::create_dir_all(&folder).with_context(|| format!("failed to make {folder}"))?;
     tempfile::Builder::new()
@@ -136,7 +136,7 @@ fn scratch(state: &Utf8Path) -> anyhow::Result<tempfile::TempDir> {
 }
 
 /// Whether the workspace still gives `step` the key that it was built for.
-fn unchanged(
+pub(super) fn unchanged(
     global: &Global,
     args: &BuildArgs,
     loaded: &Loaded,
@@ -161,12 +161,17 @@ fn unchanged(
     }))
 }
 
-fn execute(
+/// What is done with an image that is up to date, before its children begin; it may tell what it does.
+pub(super) type After<'a> =
+    dyn Fn(&Step, &mut Made, &dyn Fn(&str)) -> Result<(), NotMade> + Sync + 'a;
+
+pub(super) fn execute(
     global: &Global,
     options: Options,
     plan: &Plan,
     workshop: &Workshop<'_>,
     logs: &Utf8Path,
+    after: &After<'_>,
 ) -> Vec<Outcome<Made, NotMade>> {
     let jobs: Vec<Job> = plan
         .steps
@@ -186,7 +191,13 @@ fn execute(
     let work = |index: usize| {
         let step = &plan.steps[index];
         let log = logs.join(format!("{}.log", file_name(&step.name())));
-        workshop.make(step, &log, &|event| board.event(index, event))
+        let mut made = workshop.make(step, &log, &|event| board.event(index, event))?;
+        after(step, &mut made, &|text| {
+            if !global.quiet {
+                board.print(&format!("{}: {text}\n", step.name()));
+            }
+        })?;
+        Ok(made)
     };
     let observe = |index: usize, moment: Moment<'_, Made, NotMade>| match moment {
         Moment::Started if plan.steps[index].action == Action::Skip => {}

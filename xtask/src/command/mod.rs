@@ -9,10 +9,14 @@ mod dirty;
 mod doctor;
 mod engine;
 mod graph;
+mod inspect;
 mod keys;
 mod list;
 mod load;
+mod make;
 mod plan;
+mod publication;
+mod push;
 mod run;
 mod select;
 mod session;
@@ -21,6 +25,7 @@ mod steps;
 mod tags;
 mod test;
 mod trees;
+mod verify;
 mod why;
 
 use std::process::ExitCode;
@@ -45,6 +50,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Affected(args) => affected::run(&global, &args),
         Command::Run(args) => run::run(&global, &args),
         Command::Test(args) => test::run(&global, &args),
+        Command::Push(args) => push::push(&global, &args),
+        Command::Promote(args) => push::promote(&global, &args),
+        Command::Inspect(args) => inspect::run(&global, &args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),
     }

@@ -7,6 +7,7 @@ use crate::graph::Vertex;
 use crate::key::{self, Bases, Contexts, Keys, Sources};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{self, Action, Plan, Step, Wanted};
+use crate::publish;
 use crate::reference::Platform;
 use crate::tags::{self, Claim, Facts};
 use crate::workspace::{Channel, Target, TargetName};
@@ -83,6 +84,7 @@ pub(super) fn wanted_tags(loaded: &Loaded, channel: Channel) -> (WantedTags<'_>,
         .map(|(target, repositories, tags)| Claim { target, repositories, tags })
         .collect();
     mistakes.extend(tags::collisions(&claims));
+    mistakes.extend(publish::violations(&loaded.workspace.config.policy, &claims));
     (wanted, mistakes)
 }
 

@@ -4,6 +4,10 @@
 //! `BUILDX_BUILDER`, `BUILDX_NO_DEFAULT_ATTESTATIONS`, …): builds must not depend on who started them.
 
 use std::collections::BTreeMap;
+use anyhow::Context as _;
+use camino::Utf8PathBuf;
+
+use crate::workspace::Channel;
 use std::ffi::{OsStr, OsString};
 
 /// Whole names, compared without case: proxies are written both ways, and Windows does not tell them apart.
@@ -91,6 +95,43 @@ impl Environment {
         self.0.get(OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
     }
 
+    /// Where programs of this person keep what they need again: `$XDG_STATE_HOME` (XDG base directory specification), else
+    /// `~/.local/state`; on Windows `%LOCALAPPDATA%`. With our own name below it.
+    ///
+    /// # Errors
+    /// When none of the variables is set.
+    pub fn state_folder(&self) -> anyhow::Result<Utf8PathBuf> {
+        let folder = match (self.get("XDG_STATE_HOME"), self.get("LOCALAPPDATA")) {
+            // What is not absolute is to be ignored.
+            (Some(folder), _) if folder.starts_with('/') => Utf8PathBuf::from(folder),
+            (_, Some(folder)) => Utf8PathBuf::from(folder),
+            _ => {
+                let home = self
+                    .get("HOME")
+                    .context("neither XDG_STATE_HOME nor HOME is set; set HOME")?;
+                Utf8PathBuf::from(home).join(".local/state")
+            }
+        };
+        Ok(folder.join("dockyard"))
+    }
+
+    /// The channel of the event for which CI runs this process (GitHub's `GITHUB_EVENT_NAME` and `GITHUB_REF`); nothing
+    /// elsewhere, or where the event says nothing.
+    pub fn ci_event(&self) -> Option<Channel> {
+        if self.get("GITHUB_ACTIONS") != Some("true") {
+            return None;
+        }
+        if self.get("GITHUB_EVENT_NAME").is_some_and(|event| event.starts_with("pull_request")) {
+            return Some(Channel::Pr);
+        }
+        match self.get("GITHUB_REF")?.strip_prefix("refs/")?.split_once('/')? {
+            ("tags", tag) if tag.starts_with('v') => Some(Channel::Release),
+            ("heads", "main" | "master") => Some(Channel::Main),
+            ("heads", _) => Some(Channel::Dev),
+            _ => None,
+        }
+    }
+
     /// What a child gets of it.
     pub fn allowed(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0
@@ -116,6 +157,25 @@ fn is_allowed(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_event_of_ci_gives_the_channel() {
+        for (event, reference, expected) in [
+            ("pull_request", "refs/pull/3/merge", Some(Channel::Pr)),
+            ("push", "refs/heads/main", Some(Channel::Main)),
+            ("schedule", "refs/heads/main", Some(Channel::Main)),
+            ("push", "refs/heads/feature/x", Some(Channel::Dev)),
+            ("push", "refs/tags/v1.2.3", Some(Channel::Release)),
+            ("push", "refs/tags/nightly", None),
+        ] {
+            let environment = Environment::default()
+                .with("GITHUB_ACTIONS", "true")
+                .with("GITHUB_EVENT_NAME", event)
+                .with("GITHUB_REF", reference);
+            assert_eq!(environment.ci_event(), expected, "{event} {reference}");
+            assert_eq!(environment.without("GITHUB_ACTIONS").ci_event(), None);
+        }
+    }
 
     #[test]
     fn only_listed_variables_reach_a_child() {

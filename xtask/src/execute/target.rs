@@ -55,6 +55,8 @@ impl Ready {
 #[derive(Debug)]
 pub struct Made {
     pub built: bool,
+    /// Whether the inputs were still those of the key when it ended, so that a later run can skip it.
+    pub recorded: bool,
     pub digest: Digest,
     /// As the engine's store counts them.
     pub bytes: u64,
@@ -147,6 +149,7 @@ impl<'a> Workshop<'a> {
         let image = self.find(&step.local_name())?;
         let mut made = Made {
             built: true,
+            recorded: false,
             digest: image.id.clone(),
             bytes: image.size,
             seconds: Some(built.time.as_secs_f64()),
@@ -156,6 +159,7 @@ impl<'a> Workshop<'a> {
         if (self.unchanged)(step)? {
             self.record(step, &image.id, &bound, built.time.as_secs_f64())?;
             self.drop_previous(step, &previous)?;
+            made.recorded = true;
         } else {
             for platform in &step.platforms {
                 self.records.forget(&step.name(), platform);
@@ -180,6 +184,7 @@ impl<'a> Workshop<'a> {
         self.ready(step, &digest);
         Ok(Made {
             built: false,
+            recorded: true,
             digest,
             bytes: image.size,
             seconds: None,

@@ -4,13 +4,19 @@
 //! It builds nothing and tests nothing: `command` does, in between. Called by `command`.
 
 mod destinations;
+mod holding;
 mod journal;
 mod moves;
 mod policy;
 mod serial;
+mod upload;
+mod write;
 
 pub use destinations::{Destinations, Narrowing, destinations};
+pub use holding::{Found, HeldImage, Holding, Holdings, head};
 pub use journal::{Entry, Journal, Note};
 pub use moves::{Change, Pushed, There, WantedName, decide};
 pub use policy::violations;
 pub use serial::{Turn, take_turn};
+pub use upload::upload;
+pub use write::{Decided, NotWritten, Publication, all, compare, copy, ordered, parallel, taken, write};

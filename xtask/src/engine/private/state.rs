@@ -27,17 +27,7 @@ pub struct State {
 
 impl State {
     pub fn of(environment: &Environment) -> anyhow::Result<Self> {
-        let base = match environment.get("XDG_STATE_HOME") {
-            // The XDG base directory specification: what is not absolute is to be ignored.
-            Some(folder) if folder.starts_with('/') => Utf8PathBuf::from(folder),
-            _ => {
-                let home = environment
-                    .get("HOME")
-                    .context("neither XDG_STATE_HOME nor HOME is set; set HOME")?;
-                Utf8Path::new(home).join(".local/state")
-            }
-        };
-        Ok(Self { folder: base.join("dockyard/engine") })
+        Ok(Self { folder: environment.state_folder()?.join("engine") })
     }
 
     pub fn folder(&self) -> &Utf8Path {

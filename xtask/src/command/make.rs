@@ -1,0 +1,258 @@
+//! What a push lacks: built where it is stale, sent to its staging repository, and tested there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
+use camino::Utf8Path;
+
+use super::build::{self, After, Options};
+use super::publication::{Prepared, Staged};
+use super::session::Session;
+use super::verify::Verifier;
+use super::{FAILED, check};
+use crate::cli::{BuildArgs, Global};
+use crate::engine::{Engine, Search};
+use crate::execute::Outcome;
+use crate::execute::target::{Made, NotMade, Workshop};
+use crate::execute::test::Tester;
+use crate::key::{Records, state_folder};
+use crate::mistake::{Mistake, Mistakes};
+use crate::plan::{self, Action, Plan, Step};
+use crate::publish::{Found, Holding, Holdings, upload};
+use crate::registry::Registries;
+use crate::report;
+use crate::workspace::TargetName;
+
+/// The steps whose images no staging repository holds, and the unpublished parents that they need.
+pub(super) struct Missing<'a> {
+    steps: Vec<&'a Step>,
+}
+
+impl<'a> Missing<'a> {
+    pub(super) fn new(prepared: &'a Prepared, staged: &Staged) -> Self {
+        let mut needed: BTreeSet<TargetName> = BTreeSet::new();
+        let mut steps = Vec::new();
+        for step in prepared.plan.steps.iter().rev() {
+            let name = step.name();
+            let wanted = prepared.published.contains(&name) || needed.contains(&name);
+            if !wanted || staged.held.contains_key(&name) {
+                continue;
+            }
+            needed.extend(step.parents.iter().map(|edge| edge.parent.clone()));
+            steps.push(step);
+        }
+        steps.reverse();
+        Self { steps }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Those whose tags are written.
+    pub(super) fn published(&self, prepared: &Prepared) -> impl Iterator<Item = &'a Step> {
+        let published: Vec<&'a Step> = self
+            .steps
+            .iter()
+            .copied()
+            .filter(|step| prepared.published.contains(&step.name()))
+            .collect();
+        published.into_iter()
+    }
+
+    /// The error of whoever may not build.
+    pub(super) fn not_staged(&self, prepared: &Prepared, staged: &Staged) -> anyhow::Error {
+        let mut mistakes = Mistakes::default();
+        for step in self.published(prepared) {
+            let staging = prepared.destinations.get(&step.name());
+            let staging = staging.map_or("", |to| to.staging.familiar());
+            let why = staged.others.get(&step.name());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            let what = format!("{staging} does not hold {} as it is now{why}", step.name());
+            mistakes.push(Mistake::new(what).mend("push it first: cargo xtask push"));
+        }
+        match mistakes.none() {
+            Err(mistakes) => mistakes.into(),
+            Ok(()) => anyhow::anyhow!("a parent of what is wanted is not staged"),
+        }
+    }
+}
+
+/// How it is made.
+pub(super) struct Maker<'a> {
+    pub(super) builder: Option<&'a str>,
+    pub(super) jobs: Option<u16>,
+}
+
+impl Maker<'_> {
+    /// Makes `missing` and adds it to what is staged; the exit status where something failed, which was told.
+    pub(super) fn make(
+        &self,
+        global: &Global,
+        prepared: &Prepared,
+        registries: &Registries,
+        missing: &Missing<'_>,
+        staged: &mut Staged,
+        verifier: &Verifier<'_>,
+    ) -> anyhow::Result<Result<(), ExitCode>> {
+        let loaded = &prepared.loaded;
+        let root = &loaded.workspace.root;
+        let state = state_folder(root);
+        let session = Session::new(Engine::find(&Search::default())?, self.builder)?;
+        let records = Records::new(&state);
+        let mut plan = Plan { steps: missing.steps.iter().map(|step| (*step).clone()).collect() };
+        let known = session.known(&plan, &records)?;
+        plan::decide(&mut plan, &known, None);
+        on_other_parents(&mut plan, &records, &staged.held);
+        check::check(loaded, &plan, &session)?;
+        let stale = plan.steps.iter().any(|step| step.action == Action::Build);
+        let session = if stale {
+            Session { builder: session.builder.boot(&session.engine)?, ..session }
+        } else {
+            session
+        };
+        if !global.quiet {
+            check::say_emulated(loaded, &plan, &session);
+        }
+        let scratch = build::scratch(&state)?;
+        let args = BuildArgs::default();
+        let bases = &prepared.substitutes.bases;
+        let unchanged = |step: &Step| build::unchanged(global, &args, loaded, step, bases);
+        let workshop = Workshop::new(
+            &session.engine,
+            &session.builder,
+            root,
+            Utf8Path::from_path(scratch.path()).context("the workspace's name is not text")?,
+            &records,
+            false,
+            &unchanged,
+        );
+        for (name, holding) in &staged.held {
+            if let Some(to) = prepared.destinations.get(name) {
+                workshop.take_published(name, &to.staging, &holding.digest);
+            }
+        }
+        let sender = Sender {
+            prepared,
+            registries,
+            holdings: prepared.holdings(),
+            workshop: &workshop,
+            tester: Tester::new(&session.engine, root)?,
+            verifier,
+            held: Mutex::new(staged.held.clone()),
+        };
+        let start = std::time::Instant::now();
+        let options = Options { setup: false, jobs: self.jobs, keep_going: false };
+        let after: &After<'_> = &|step, made, tell| sender.send(step, made, tell);
+        let outcomes =
+            build::execute(global, options, &plan, &workshop, &state.join("logs"), after);
+        records.prune();
+        if !global.quiet {
+            anstream::eprint!("{}", report::summary(&plan, &outcomes, start.elapsed()));
+        }
+        staged.held = sender.held.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let good = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_)));
+        Ok(if good { Ok(()) } else { Err(ExitCode::from(FAILED)) })
+    }
+}
+
+/// Builds again what was built on other parents than those that are staged.
+fn on_other_parents(plan: &mut Plan, records: &Records, held: &BTreeMap<TargetName, Holding>) {
+    for step in &mut plan.steps {
+        let others = step.parents.iter().filter(|edge| {
+            held.get(&edge.parent).is_some_and(|holding| {
+                step.platforms.iter().any(|platform| {
+                    let record = records.read(&step.name(), platform);
+                    let bound = record.and_then(|it| it.parents.get(&edge.parent.to_string()).cloned());
+                    !bound.is_some_and(|digest| holding.is_known_as(&digest))
+                })
+            })
+        });
+        let reasons: BTreeSet<String> = others
+            .map(|edge| format!("{} is published with other content", edge.parent))
+            .collect();
+        if !reasons.is_empty() && step.action == Action::Skip {
+            step.action = Action::Build;
+            step.reasons = reasons.into_iter().collect();
+        }
+    }
+}
+
+/// What happens to an image once the engine has it.
+struct Sender<'a> {
+    prepared: &'a Prepared,
+    registries: &'a Registries,
+    holdings: Holdings,
+    workshop: &'a Workshop<'a>,
+    tester: Tester<'a>,
+    verifier: &'a Verifier<'a>,
+    held: Mutex<BTreeMap<TargetName, Holding>>,
+}
+
+impl Sender<'_> {
+    /// Sends it to its staging repository, unless somebody did before, and tests exactly what that holds.
+    fn send(&self, step: &Step, made: &mut Made, tell: &dyn Fn(&str)) -> Result<(), NotMade> {
+        let name = step.name();
+        if !made.recorded {
+            // What was built is not what the key says.
+            return Err(NotMade::Other(anyhow::anyhow!(
+                "its inputs changed while it was built; push again"
+            )));
+        }
+        let Some(to) = self.prepared.destinations.get(&name) else { return Ok(()) };
+        let tag = step.key.tag();
+        let look = || self.holdings.look(self.registries, &to.staging, &step.key, &step.platforms);
+        let holding = match look().map_err(anyhow::Error::from)? {
+            // The first holder of a key wins.
+            Found::Image(holding) if self.is_on_parents(step, &holding) => holding,
+            _ => {
+                tell(&format!("sending {}:{tag}", to.staging.familiar()));
+                let engine = self.workshop.engine;
+                upload(engine, &made.digest, made.bytes, &to.staging, &tag, tell)?;
+                match look().map_err(anyhow::Error::from)? {
+                    Found::Image(holding) if self.is_on_parents(step, &holding) => holding,
+                    Found::Image(_) => {
+                        return Err(NotMade::Other(anyhow::anyhow!(
+                            "another push sent {}:{tag} on other parents at the same time; push again",
+                            to.staging.familiar()
+                        )));
+                    }
+                    Found::Other(why) => {
+                        return Err(NotMade::Other(anyhow::anyhow!(
+                            "{}:{tag} was sent, and cannot be taken: {why}",
+                            to.staging.familiar()
+                        )));
+                    }
+                    Found::Nothing => {
+                        return Err(NotMade::Other(anyhow::anyhow!(
+                            "{}:{tag} was sent, and the registry does not show it; push again",
+                            to.staging.familiar()
+                        )));
+                    }
+                }
+            }
+        };
+        let local = holding.is_known_as(&made.digest).then(|| step.local_name());
+        if local.is_none() {
+            made.notes.push(format!(
+                "{name} was published by somebody else under the same key; theirs is taken"
+            ));
+        }
+        // From here on children are built on what is published.
+        self.workshop.take_published(&name, &to.staging, &holding.digest);
+        let good =
+            self.verifier.test_one(&self.tester, step, &to.staging, &holding, local.as_deref(), tell)?;
+        self.lock().insert(name, holding);
+        if good { Ok(()) } else { Err(NotMade::Other(anyhow::anyhow!("its tests failed"))) }
+    }
+
+    fn is_on_parents(&self, step: &Step, holding: &Holding) -> bool {
+        self.prepared.is_on_parents(step, holding, &self.lock())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TargetName, Holding>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

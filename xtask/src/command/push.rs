@@ -1,0 +1,382 @@
+//! `push` and `promote`: load → plan → what is staged → build, send, test → compare → copy → write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::make::{Maker, Missing};
+use super::publication::{Prepared, Staged, prepare, registries, troubles};
+use super::verify::Verifier;
+use super::{FAILED, dirty, load, steps};
+use crate::cli::{Global, PromoteArgs, PublicationArgs, PushArgs};
+use crate::engine::{Environment, interrupt};
+use crate::key::state_folder;
+use crate::mistake::{Mistake, Mistakes, Place};
+use crate::plan::Step;
+use crate::publish::{
+    self, Change, Decided, Entry, Holding, Journal, Note, Publication, take_turn,
+};
+use crate::registry::Registries;
+use crate::report::{self, PublicationJson, PublishedImage};
+use crate::tags::Occasion;
+use crate::workspace::{Channel, Target, TargetName, VersionSource};
+
+pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode> {
+    interrupt::listen();
+    let channel = |loaded: &load::Loaded| {
+        let (git, event) = (&loaded.workspace.git, Environment::of_process().ci_event());
+        Occasion { asked: args.channel, event, git, otherwise: Channel::Release }.channel()
+    };
+    let prepared = prepare(global, &args.publication, &channel)?;
+    if !args.allow_dirty && !args.publication.dry_run {
+        let vertices: Vec<_> = prepared.loaded.graph.vertices.iter().collect();
+        let keys = steps::keys(&prepared.loaded, &vertices, &prepared.substitutes.bases)?;
+        let all = prepared.plan.steps.iter().map(Step::name).collect();
+        dirty::refuse(&prepared.loaded, &keys, &all)?;
+    }
+    let maker = Maker { builder: args.builder.as_deref(), jobs: args.jobs };
+    publish(global, &args.publication, &prepared, Some(&maker))
+}
+
+pub(super) fn promote(global: &Global, args: &PromoteArgs) -> anyhow::Result<ExitCode> {
+    interrupt::listen();
+    let prepared = prepare(global, &args.publication, &|_| args.channel)?;
+    publish(global, &args.publication, &prepared, None)
+}
+
+/// The common way. Without a maker, what is not staged is an error.
+fn publish(
+    global: &Global,
+    args: &PublicationArgs,
+    prepared: &Prepared,
+    maker: Option<&Maker<'_>>,
+) -> anyhow::Result<ExitCode> {
+    let state = state_folder(&prepared.loaded.workspace.root);
+    // Held to the end: on one machine, one publication follows the other.
+    let _turn = if args.dry_run { None } else { Some(turn(global)?) };
+    if let Some(left) = Journal::unfinished(&state).filter(|_| !global.quiet) {
+        say_unfinished(&left);
+    }
+    let registries = registries(global.quiet);
+    let mut staged = prepared.staged(&registries)?;
+    let missing = Missing::new(prepared, &staged);
+    let mut verifier = Verifier::new(prepared, global.quiet);
+    if args.dry_run {
+        return dry_run(global, args, prepared, &registries, &staged, &mut verifier);
+    }
+    if !missing.is_empty() {
+        let Some(maker) = maker else { return Err(missing.not_staged(prepared, &staged)) };
+        before_building(prepared, &registries, &missing)?;
+        match maker.make(global, prepared, &registries, &missing, &mut staged, &verifier)? {
+            Ok(()) => {}
+            Err(status) => {
+                anstream::eprintln!("nothing was published: no tag was written anywhere");
+                return Ok(status);
+            }
+        }
+    }
+    let publications = publications(prepared, &staged.held, &mut verifier)?;
+    let allowed = args.allow_move.iter().cloned().collect();
+    let decided = publish::compare(&registries, &publications, &allowed).map_err(troubles)?;
+    if !global.quiet && !args.json {
+        anstream::eprint!("{}", report::publication(&decided));
+    }
+    refuse_conflicts(&decided)?;
+    // Only what gets a name has to be good; what has all its names was tested before it got them.
+    let named: BTreeSet<&TargetName> =
+        decided.iter().filter(|one| one.change.writes()).map(|one| &one.wanted.target).collect();
+    if !named.is_empty() {
+        if !verifier.test(&staged.held, &named)? {
+            anstream::eprintln!("nothing was published: no tag was written anywhere");
+            return Ok(ExitCode::from(FAILED));
+        }
+        if !confirm(args, &decided)? {
+            anstream::eprintln!("nothing was published");
+            return Ok(ExitCode::from(FAILED));
+        }
+        write(global, prepared, &registries, &publications, &decided)?;
+    }
+    finish(global, args, prepared, &staged, &decided, true)
+}
+
+fn finish(
+    global: &Global,
+    args: &PublicationArgs,
+    prepared: &Prepared,
+    staged: &Staged,
+    decided: &[Decided],
+    written: bool,
+) -> anyhow::Result<ExitCode> {
+    if args.json {
+        let images: Vec<PublishedImage<'_>> = prepared
+            .plan
+            .steps
+            .iter()
+            .filter(|step| prepared.published.contains(&step.name()))
+            .map(|step| PublishedImage {
+                name: step.name(),
+                key: step.key.to_string(),
+                holding: staged.held.get(&step.name()),
+            })
+            .collect();
+        report::json(&PublicationJson::new(prepared.channel, written, &images, decided))?;
+    } else if written && !global.quiet {
+        anstream::eprintln!(
+            "published {} images on channel {}: {}",
+            prepared.published.len(),
+            prepared.channel,
+            report::counts(decided)
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn turn(global: &Global) -> anyhow::Result<publish::Turn> {
+    let folder = Environment::of_process().state_folder()?;
+    let waiting = |holder: &str| {
+        if !global.quiet {
+            anstream::eprintln!("waiting for another push on this machine to end ({holder})");
+        }
+    };
+    let myself = format!("process {}", std::process::id());
+    take_turn(&folder, &myself, &waiting, &interrupt::interrupted)?
+        .context("interrupted while waiting for another push")
+}
+
+fn say_unfinished(left: &Note) {
+    let done = left.entries.iter().filter(|entry| entry.done).count();
+    let commit = left.commit.as_deref().unwrap_or("no commit");
+    anstream::eprintln!(
+        "note: the push of {} (channel {}, {}) wrote {done} of {} tags and did not end; this one goes on from what the \
+         registries hold",
+        commit.get(..12).unwrap_or(commit),
+        left.channel,
+        left.began,
+        left.entries.len()
+    );
+}
+
+/// What would stop the publication is found before hours of building: rights to write, and versions that are taken.
+fn before_building(
+    prepared: &Prepared,
+    registries: &Registries,
+    missing: &Missing<'_>,
+) -> anyhow::Result<()> {
+    let mut repositories = BTreeSet::new();
+    for step in missing.published(prepared) {
+        let Some(to) = prepared.destinations.get(&step.name()) else { continue };
+        repositories.insert(&to.staging);
+        repositories.extend(&to.repositories);
+    }
+    let repositories: Vec<_> = repositories.into_iter().collect();
+    publish::all(publish::parallel(&repositories, |repository| registries.can_write(repository)))
+        .map_err(troubles)?;
+    let mut names = Vec::new();
+    for step in missing.published(prepared) {
+        let wanted = prepared.names(step, &step.tags);
+        names.extend(wanted.into_iter().filter(|name| name.immutable).map(|name| (step, name)));
+    }
+    let taken = publish::all(publish::parallel(&names, |(step, name)| {
+        publish::taken(registries, name, &step.key)
+    }))
+    .map_err(troubles)?;
+    let mut mistakes = Mistakes::default();
+    for ((step, name), why) in names.iter().zip(taken) {
+        let Some(why) = why else { continue };
+        mistakes.push(
+            Mistake::new(format!(
+                "{}:{} is published, and {why}",
+                name.repository.familiar(),
+                name.tag
+            ))
+            .at(version_place(&step.target).unwrap_or_else(|| name.place.clone()))
+            .mend(format!(
+                "a published version never changes: raise the version of {}",
+                step.name()
+            )),
+        );
+    }
+    Ok(mistakes.none()?)
+}
+
+fn version_place(target: &Target) -> Option<Place> {
+    target.version.as_ref().map(|version| match version {
+        VersionSource::Literal(text) => text.place.clone(),
+        VersionSource::File { place, .. } | VersionSource::GitTag { place, .. } => place.clone(),
+    })
+}
+
+/// Each published image with all its names.
+fn publications(
+    prepared: &Prepared,
+    held: &BTreeMap<TargetName, Holding>,
+    verifier: &mut Verifier<'_>,
+) -> anyhow::Result<Vec<Publication>> {
+    let mut mistakes = Mistakes::default();
+    let mut publications = Vec::new();
+    for step in &prepared.plan.steps {
+        let name = step.name();
+        let (Some(holding), Some(to)) = (held.get(&name), prepared.destinations.get(&name)) else {
+            continue;
+        };
+        if !prepared.published.contains(&name) {
+            continue;
+        }
+        let tags = if step.tags.iter().any(|wanted| wanted.tag.is_none()) {
+            let observed = verifier.observe(step, &to.staging, holding)?;
+            mistakes.take(prepared.tags(step, &observed)).unwrap_or_default()
+        } else {
+            step.tags.clone()
+        };
+        publications.push(Publication {
+            staging: to.staging.clone(),
+            holding: holding.clone(),
+            names: prepared.names(step, &tags),
+        });
+    }
+    mistakes.extend(collisions(&publications));
+    mistakes.none()?;
+    Ok(publications)
+}
+
+/// Observed facts may make two names one.
+fn collisions(publications: &[Publication]) -> Vec<Mistake> {
+    let mut owners = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    for name in publications.iter().flat_map(|publication| &publication.names) {
+        if let Some(other) = owners.insert((&name.repository, &name.tag), &name.target)
+            && *other != name.target
+        {
+            let what = format!(
+                "{other} and {} both want the tag {}:{}",
+                name.target,
+                name.repository.familiar(),
+                name.tag
+            );
+            mistakes.push(
+                Mistake::new(what).at(name.place.clone()).mend("give one of them other `tags`"),
+            );
+        }
+    }
+    mistakes
+}
+
+fn refuse_conflicts(decided: &[Decided]) -> Result<(), Mistakes> {
+    let mut mistakes = Mistakes::default();
+    for one in decided {
+        if let Change::Conflict { why, mend } = &one.change {
+            mistakes.push(
+                Mistake::new(why.clone()).at(one.wanted.place.clone()).mend(mend.clone()),
+            );
+        }
+    }
+    mistakes.none()
+}
+
+fn confirm(args: &PublicationArgs, decided: &[Decided]) -> anyhow::Result<bool> {
+    if args.yes || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    anstream::eprint!("write these tags ({})? [y/N] ", report::counts(decided));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("failed to read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn write(
+    global: &Global,
+    prepared: &Prepared,
+    registries: &Registries,
+    publications: &[Publication],
+    decided: &[Decided],
+) -> anyhow::Result<()> {
+    let say = |text: String| {
+        if !global.quiet {
+            anstream::eprintln!("{text}");
+        }
+    };
+    publish::copy(registries, publications, decided, &|repository, digest| {
+        say(format!("copied {} to {}", &digest.hex()[..12], repository.familiar()));
+    })
+    .map_err(|failures| {
+        troubles(failures).context("no tag was written anywhere; the same command goes on from here")
+    })?;
+    if interrupt::interrupted() {
+        anyhow::bail!("interrupted before any tag was written");
+    }
+    let entries = publish::ordered(decided)
+        .into_iter()
+        .map(|one| Entry {
+            repository: one.wanted.repository.clone(),
+            tag: one.wanted.tag.clone(),
+            digest: one.digest.clone(),
+            from: match &one.change {
+                Change::Move { from } => Some(from.clone()),
+                _ => None,
+            },
+            immutable: one.wanted.immutable,
+            done: false,
+        })
+        .collect();
+    let workspace = &prepared.loaded.workspace;
+    let note = Note {
+        commit: workspace.git.commit.as_ref().map(|commit| commit.hash.clone()),
+        channel: prepared.channel,
+        began: jiff::Timestamp::now().to_string(),
+        entries,
+    };
+    let journal = Journal::begin(&state_folder(&workspace.root), note)?;
+    publish::write(registries, publications, decided, journal, &|one| {
+        say(format!("{}:{} → {}", one.wanted.repository.familiar(), one.wanted.tag, &one.digest.hex()[..12]));
+    })
+    .map_err(|not_written| {
+        troubles(not_written.reasons).context(format!(
+            "{} of {} tags were written; the same command writes the others",
+            not_written.written, not_written.of
+        ))
+    })
+}
+
+fn dry_run(
+    global: &Global,
+    args: &PublicationArgs,
+    prepared: &Prepared,
+    registries: &Registries,
+    staged: &Staged,
+    verifier: &mut Verifier<'_>,
+) -> anyhow::Result<ExitCode> {
+    let publications = publications(prepared, &staged.held, verifier)?;
+    let allowed = args.allow_move.iter().cloned().collect();
+    let decided = publish::compare(registries, &publications, &allowed).map_err(troubles)?;
+    let absent: Vec<&Step> = prepared
+        .plan
+        .steps
+        .iter()
+        .filter(|step| {
+            prepared.published.contains(&step.name()) && !staged.held.contains_key(&step.name())
+        })
+        .collect();
+    if !args.json {
+        if !decided.is_empty() {
+            anstream::print!("{}", report::publication(&decided));
+        }
+        for step in absent {
+            let names: Vec<String> = prepared
+                .names(step, &step.tags)
+                .iter()
+                .map(|name| format!("{}:{}", name.repository.familiar(), name.tag))
+                .collect();
+            let why = staged.others.get(&step.name()).map_or("", String::as_str);
+            let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+            anstream::println!(
+                "{}: {} is not staged{why}; it would be built where it is stale, sent, tested, and named {}",
+                step.name(),
+                step.key.tag(),
+                names.join(" ")
+            );
+        }
+    }
+    finish(global, args, prepared, staged, &decided, false)
+}
