@@ -69,7 +69,7 @@ fn inspect(
             continue;
         }
         let content = registries
-            .content(repository, digest.into())
+            .content(repository, digest)
             .map_err(|trouble| troubles(vec![trouble]))?;
         contents.extend(content.map(|content| (digest.clone(), (repository.clone(), content))));
     }

@@ -1,8 +1,7 @@
 //! What only the image itself can tell of what is staged: whether its tests pass, and its observed facts.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::publication::Prepared;
 use crate::engine::{Engine, Search, Size};
@@ -18,14 +17,14 @@ use crate::workspace::TargetName;
 pub(super) struct Verifier<'a> {
     prepared: &'a Prepared,
     quiet: bool,
-    engine: OnceCell<Engine>,
+    engine: OnceLock<Engine>,
     /// What passed in this run.
     passed: Mutex<BTreeSet<TargetName>>,
 }
 
 impl<'a> Verifier<'a> {
     pub(super) fn new(prepared: &'a Prepared, quiet: bool) -> Self {
-        Self { prepared, quiet, engine: OnceCell::new(), passed: Mutex::default() }
+        Self { prepared, quiet, engine: OnceLock::new(), passed: Mutex::default() }
     }
 
     fn engine(&self) -> anyhow::Result<&Engine> {

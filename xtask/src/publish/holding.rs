@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Pushed;
 use crate::key::{Identity, Key};
 use crate::reference::{Digest, Platform, Repository};
-use crate::registry::{Content, ImageContent, Registries, TagOrDigest, Trouble};
+use crate::registry::{Content, ImageContent, Kind, Registries, TagOrDigest, Trouble};
 
 /// The label with the version (OCI image spec, «Pre-Defined Annotation Keys»).
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -61,10 +61,10 @@ impl Holding {
         let of_platform = |image: &ImageContent| HeldImage {
             manifest: image.manifest.clone(),
             config: image.config.clone(),
-            bytes: image.layers.iter().map(|layer| layer.bytes).sum(),
+            bytes: image.layers.iter().map(|layer| layer.size).sum(),
         };
         Ok(Self {
-            digest: content.digest.clone(),
+            digest: content.digest().clone(),
             key: identity.key,
             parents: identity.parents,
             version: version(content),
@@ -104,9 +104,9 @@ impl Holding {
 }
 
 /// What a tag's content is, for decisions: attestations aside.
-pub fn pushed(content: &Content) -> Pushed {
+pub(super) fn pushed(content: &Content) -> Pushed {
     Pushed {
-        digest: content.digest.clone(),
+        digest: content.digest().clone(),
         configs: content
             .images
             .iter()
@@ -165,8 +165,14 @@ impl Holdings {
                 Found::Other("a platform's manifest is gone".to_owned())
             });
         }
-        let Some(content) = registries.content(repository, (&digest).into())? else {
-            return Ok(Found::Other("its content is gone".to_owned()));
+        let content = match registries.content(repository, &digest) {
+            Ok(Some(content)) => content,
+            // Of an index, a platform's manifest may be gone.
+            Ok(None) => return Ok(Found::Other("its content is gone".to_owned())),
+            Err(trouble) if trouble.kind == Kind::NotFound => {
+                return Ok(Found::Other("a part of its content is gone".to_owned()));
+            }
+            Err(trouble) => return Err(trouble),
         };
         Ok(match Holding::of(&content, key, platforms) {
             Ok(holding) => {

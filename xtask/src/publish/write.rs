@@ -12,7 +12,7 @@ use super::holding::{Holding, head, is_whole, pushed};
 use super::{Change, Journal, There, WantedName, decide};
 use crate::key::{Identity, Key};
 use crate::reference::{Digest, Repository, Tag};
-use crate::registry::{Manifest, Registries, Trouble};
+use crate::registry::{Kind, Manifest, Registries, Trouble};
 
 /// Questions and writes at once.
 const AT_ONCE: usize = 8;
@@ -76,12 +76,16 @@ fn there(
             There::Nothing
         });
     }
-    Ok(match registries.content(&name.repository, (&digest).into()) {
+    Ok(match registries.content(&name.repository, &digest) {
         Ok(Some(content)) if !content.images.is_empty() => There::Image(pushed(&content)),
         Ok(Some(_)) => There::Unreadable { digest, why: "what it names is no image".to_owned() },
         Ok(None) => {
             There::Unreadable { digest, why: "the content of what it names is gone".to_owned() }
         }
+        Err(trouble) if trouble.kind == Kind::NotFound => There::Unreadable {
+            digest,
+            why: "a part of what it names is gone".to_owned(),
+        },
         Err(trouble) => return Err(trouble),
     })
 }
@@ -99,7 +103,7 @@ pub fn taken(
     let Some(digest) = head(registries, &name.repository, (&name.tag).into())? else {
         return Ok(None);
     };
-    let Some(content) = registries.content(&name.repository, (&digest).into())? else {
+    let Some(content) = registries.content(&name.repository, &digest)? else {
         return Ok(None);
     };
     let built_for = content.images.values().find_map(|image| Identity::read(&image.labels));
@@ -224,7 +228,7 @@ fn manifests(
         .collect();
     let read = parallel(&staged, |publication| {
         let digest = &publication.holding.digest;
-        let manifest = registries.manifest(&publication.staging, digest.into())?;
+        let manifest = registries.manifest(&publication.staging, digest)?;
         Ok(manifest.map(|manifest| (digest.clone(), manifest)))
     });
     Ok(all(read)?.into_iter().flatten().collect())
@@ -244,7 +248,7 @@ fn write_one(registries: &Registries, one: &Decided, manifest: &Manifest) -> any
             _ => {}
         }
     }
-    registries.put_manifest(repository, tag.into(), manifest)?;
+    registries.put_manifest(repository, tag, manifest)?;
     let mut wait = FIRST_WAIT;
     let mut there = None;
     for _ in 0..LOOKS {

@@ -1,7 +1,6 @@
 //! An image as registries hold it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 
@@ -39,7 +38,7 @@ pub struct InspectedName {
 /// Where each tag points, and each content with its platforms, layers and labels.
 pub fn inspect(image: &Inspected) -> String {
     let mut text = String::new();
-    let mut line = |line: String| drop(writeln!(text, "{line}"));
+    let mut line = |line: String| text.extend([line.as_str(), "\n"]);
     line(format!("{}  key {}", image.name, image.key));
     line(match (&image.staged, &image.note) {
         (Some(digest), _) => {
@@ -66,7 +65,7 @@ pub fn inspect(image: &Inspected) -> String {
     line(names.to_string().trim_end().to_owned());
     for content in &image.contents {
         line(String::new());
-        line(content.digest.to_string());
+        line(content.digest().to_string());
         for (platform, one) in &content.images {
             let bytes: u64 = one.layers.iter().map(|layer| layer.size).sum();
             line(format!(
@@ -154,7 +153,7 @@ impl<'a> InspectJson<'a> {
                     .collect(),
             };
             ContentJson {
-                digest: &content.digest,
+                digest: content.digest(),
                 platforms: content
                     .images
                     .iter()

@@ -7,7 +7,6 @@ pub mod board;
 mod error;
 pub mod failure;
 mod graph;
-pub mod human;
 mod inspect;
 mod json;
 mod plan;
