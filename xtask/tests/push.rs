@@ -167,12 +167,17 @@ fn three_services_have_one_digest_each_everywhere() {
     let again = Said::of(&command.output().unwrap());
     assert_eq!(again.status, Some(0), "{again}");
     let json: Value = serde_json::from_str(&again.stdout).unwrap();
-    let names: Vec<&Value> =
-        json["images"].as_array().unwrap().iter().flat_map(|it| it["tags"].as_array().unwrap()).collect();
+    let names: Vec<&Value> = json["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|it| it["tags"].as_array().unwrap())
+        .collect();
     assert_eq!(names.len(), 4 * 2 * 4, "{again}");
     assert!(names.iter().all(|name| name["change"] == "keep"), "{again}");
     // Every tag of the first registry, and the key of each image.
-    for (registry, skip, most) in [(&press.first, skip[0], 4 * 5), (&press.second, skip[1], 4 * 4)] {
+    for (registry, skip, most) in [(&press.first, skip[0], 4 * 5), (&press.second, skip[1], 4 * 4)]
+    {
         let asked: Vec<_> = requests(registry, skip)
             .into_iter()
             .filter(|(_, path)| path.contains("/manifests/"))
@@ -192,7 +197,8 @@ fn one_failing_test_among_ten_and_nothing_is_published() {
     let Some(test) = engines::any() else { return };
     let Some(press) = Press::new(test) else { return };
     for index in 0..9 {
-        let toml = format!("[test]\nrun = [{{ cmd = [\"cat\", \"/text\"], expect = \"{index}\" }}]\n");
+        let toml =
+            format!("[test]\nrun = [{{ cmd = [\"cat\", \"/text\"], expect = \"{index}\" }}]\n");
         press.child(&format!("good-{index}"), &toml, &index.to_string());
     }
     press.child("bad", "[test]\nrun = [[\"test\", \"-e\", \"/nothing\"]]\n", "bad");
@@ -202,7 +208,9 @@ fn one_failing_test_among_ten_and_nothing_is_published() {
     assert!(said.stderr.contains("bad: its tests failed"), "{said}");
     assert!(said.stderr.contains("no tag was written anywhere"), "{said}");
     assert_eq!(repositories(&press.second), 0, "{said}");
-    for id in ["base", "bad"].map(str::to_owned).into_iter().chain((0..9).map(|i| format!("good-{i}"))) {
+    for id in
+        ["base", "bad"].map(str::to_owned).into_iter().chain((0..9).map(|i| format!("good-{i}")))
+    {
         let tags = tags(&press.first, &format!("lab/{id}"));
         assert!(tags.iter().all(|tag| tag.starts_with("key-")), "{id}: {tags:?}");
     }

@@ -24,9 +24,11 @@ pub(super) fn refuse(
     let Some(head) = Checkout::head(root)? else { return Ok(()) };
     let mend = "commit it, or publish it all the same: --allow-dirty";
     let (_, before) = of_workspace(&head.root).map_err(|_| {
-        Mistake::new("HEAD is no workspace that can be read, so that nothing says what is published")
-            .mend(mend)
-            .into_error()
+        Mistake::new(
+            "HEAD is no workspace that can be read, so that nothing says what is published",
+        )
+        .mend(mend)
+        .into_error()
     })?;
     let Differences { of_targets, ignored } =
         differences(loaded, &Tree::new(&head.root, &before), &Tree::new(root, keys))?;
@@ -35,7 +37,7 @@ pub(super) fn refuse(
         let more = reasons.len().saturating_sub(MOST_NAMED);
         let mut text = reasons[..reasons.len() - more].join(", ");
         if more > 0 {
-            text.push_str(&format!(", and {more} more"));
+            text += &format!(", and {more} more");
         }
         mistakes.push(Mistake::new(format!("{name} differs from HEAD: {text}")).mend(mend));
     }

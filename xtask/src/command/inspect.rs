@@ -20,8 +20,12 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> anyhow::Result<ExitCod
         PublicationArgs { images: vec![args.image.clone()], ..PublicationArgs::default() };
     let channel = args.channel.unwrap_or(Channel::Release);
     let prepared = prepare(global, &publication, &|_| channel)?;
-    let steps: Vec<&Step> =
-        prepared.plan.steps.iter().filter(|step| prepared.published.contains(&step.name())).collect();
+    let steps: Vec<&Step> = prepared
+        .plan
+        .steps
+        .iter()
+        .filter(|step| prepared.published.contains(&step.name()))
+        .collect();
     let [step] = steps.as_slice() else {
         let names: Vec<String> = steps.iter().map(|step| step.name().to_string()).collect();
         return Err(Mistake::new(format!("{:?} is several images", args.image))
@@ -37,11 +41,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn inspect(
-    prepared: &Prepared,
-    step: &Step,
-    registries: &Registries,
-) -> anyhow::Result<Inspected> {
+fn inspect(prepared: &Prepared, step: &Step, registries: &Registries) -> anyhow::Result<Inspected> {
     let to = prepared
         .destinations
         .get(&step.name())
@@ -62,15 +62,17 @@ fn inspect(
     .map_err(troubles)?;
     let mut contents: BTreeMap<Digest, (Repository, Content)> = BTreeMap::new();
     let wanted = staged.iter().map(|digest| (&to.staging, digest)).chain(
-        names.iter().zip(&digests).filter_map(|(name, digest)| Some((&name.repository, digest.as_ref()?))),
+        names
+            .iter()
+            .zip(&digests)
+            .filter_map(|(name, digest)| Some((&name.repository, digest.as_ref()?))),
     );
     for (repository, digest) in wanted {
         if contents.contains_key(digest) {
             continue;
         }
-        let content = registries
-            .content(repository, digest)
-            .map_err(|trouble| troubles(vec![trouble]))?;
+        let content =
+            registries.content(repository, digest).map_err(|trouble| troubles(vec![trouble]))?;
         contents.extend(content.map(|content| (digest.clone(), (repository.clone(), content))));
     }
     let names = names

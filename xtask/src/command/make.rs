@@ -165,14 +165,14 @@ fn on_other_parents(plan: &mut Plan, records: &Records, held: &BTreeMap<TargetNa
             held.get(&edge.parent).is_some_and(|holding| {
                 step.platforms.iter().any(|platform| {
                     let record = records.read(&step.name(), platform);
-                    let bound = record.and_then(|it| it.parents.get(&edge.parent.to_string()).cloned());
+                    let bound =
+                        record.and_then(|it| it.parents.get(&edge.parent.to_string()).cloned());
                     !bound.is_some_and(|digest| holding.is_known_as(&digest))
                 })
             })
         });
-        let reasons: BTreeSet<String> = others
-            .map(|edge| format!("{} is published with other content", edge.parent))
-            .collect();
+        let reasons: BTreeSet<String> =
+            others.map(|edge| format!("{} is published with other content", edge.parent)).collect();
         if !reasons.is_empty() && step.action == Action::Skip {
             step.action = Action::Build;
             step.reasons = reasons.into_iter().collect();
@@ -242,8 +242,14 @@ impl Sender<'_> {
         }
         // From here on children are built on what is published.
         self.workshop.take_published(&name, &to.staging, &holding.digest);
-        let good =
-            self.verifier.test_one(&self.tester, step, &to.staging, &holding, local.as_deref(), tell)?;
+        let good = self.verifier.test_one(
+            &self.tester,
+            step,
+            &to.staging,
+            &holding,
+            local.as_deref(),
+            tell,
+        )?;
         self.lock().insert(name, holding);
         if good { Ok(()) } else { Err(NotMade::Other(anyhow::anyhow!("its tests failed"))) }
     }

@@ -55,8 +55,7 @@ pub(super) fn prepare(
         bound: &substitutes.bound,
     };
     let plan = steps::plan(&loaded, &scope)?;
-    let narrowing =
-        Narrowing { user: args.user.clone(), registries: args.registry.clone() };
+    let narrowing = Narrowing { user: args.user.clone(), registries: args.registry.clone() };
     let mut mistakes = Mistakes::default();
     let mut destinations = BTreeMap::new();
     for step in &plan.steps {
@@ -88,8 +87,11 @@ fn nothing(plan: &Plan, args: &PublicationArgs, channel: Channel) -> Mistake {
     if let [target] = named.as_slice()
         && !target.publish
     {
-        return Mistake::new(format!("{} is not published: `publish = false`", target.target_name()))
-            .at(target.place.clone());
+        return Mistake::new(format!(
+            "{} is not published: `publish = false`",
+            target.target_name()
+        ))
+        .at(target.place.clone());
     }
     let known: BTreeSet<&str> = named
         .iter()
@@ -126,8 +128,10 @@ fn on_substitutes(
         }
     }
     let mistake = |(name, base): (&TargetName, &String)| {
-        Mistake::new(format!("{name} is built on a substitute for {base}, which is never published"))
-            .mend("push from a machine that reaches the base's registry, or name a mirror of it")
+        Mistake::new(format!(
+            "{name} is built on a substitute for {base}, which is never published"
+        ))
+        .mend("push from a machine that reaches the base's registry, or name a mirror of it")
     };
     because.iter().filter(|(name, _)| published.contains(*name)).map(mistake).collect()
 }
@@ -170,7 +174,11 @@ impl Prepared {
     /// The parents of `step` that have a staging repository: those whose digests can be compared anywhere.
     fn staged_parents<'s>(&self, step: &'s Step) -> impl Iterator<Item = &'s TargetName> {
         let parents: BTreeSet<&TargetName> = step.parents.iter().map(|edge| &edge.parent).collect();
-        parents.into_iter().filter(|parent| self.destinations.contains_key(*parent)).collect::<Vec<_>>().into_iter()
+        parents
+            .into_iter()
+            .filter(|parent| self.destinations.contains_key(*parent))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Whether `holding` was built on what `held` has for the parents of `step`; not where one of them is not held.
@@ -249,8 +257,7 @@ impl Prepared {
         step: &Step,
         observed: &BTreeMap<String, String>,
     ) -> Result<Vec<WantedTag>, Mistakes> {
-        let mut facts: Facts =
-            self.loaded.facts.get(&step.name()).cloned().unwrap_or_default();
+        let mut facts: Facts = self.loaded.facts.get(&step.name()).cloned().unwrap_or_default();
         for (name, value) in observed {
             facts.set(name, value);
         }
@@ -261,7 +268,7 @@ impl Prepared {
 /// What registries refused or did not answer, as one error. Not a person's mistake in a file, but reported alike: each
 /// says what, where and how to mend it.
 pub(super) fn troubles<E: std::fmt::Display>(troubles: Vec<E>) -> anyhow::Error {
-    let mut lines: Vec<String> = troubles.iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> = troubles.into_iter().map(|trouble| trouble.to_string()).collect();
     lines.sort();
     lines.dedup();
     anyhow::anyhow!("{}", lines.join("\n"))

@@ -267,9 +267,8 @@ fn refuse_conflicts(decided: &[Decided]) -> Result<(), Mistakes> {
     let mut mistakes = Mistakes::default();
     for one in decided {
         if let Change::Conflict { why, mend } = &one.change {
-            mistakes.push(
-                Mistake::new(why.clone()).at(one.wanted.place.clone()).mend(mend.clone()),
-            );
+            mistakes
+                .push(Mistake::new(why.clone()).at(one.wanted.place.clone()).mend(mend.clone()));
         }
     }
     mistakes.none()
@@ -301,7 +300,8 @@ fn write(
         say(format!("copied {} to {}", &digest.hex()[..12], repository.familiar()));
     })
     .map_err(|failures| {
-        troubles(failures).context("no tag was written anywhere; the same command goes on from here")
+        troubles(failures)
+            .context("no tag was written anywhere; the same command goes on from here")
     })?;
     if interrupt::interrupted() {
         anyhow::bail!("interrupted before any tag was written");
@@ -329,7 +329,12 @@ fn write(
     };
     let journal = Journal::begin(&state_folder(&workspace.root), note)?;
     publish::write(registries, publications, decided, journal, &|one| {
-        say(format!("{}:{} → {}", one.wanted.repository.familiar(), one.wanted.tag, &one.digest.hex()[..12]));
+        say(format!(
+            "{}:{} → {}",
+            one.wanted.repository.familiar(),
+            one.wanted.tag,
+            &one.digest.hex()[..12]
+        ));
     })
     .map_err(|not_written| {
         troubles(not_written.reasons).context(format!(

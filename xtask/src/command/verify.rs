@@ -47,9 +47,13 @@ impl<'a> Verifier<'a> {
     ) -> anyhow::Result<BTreeMap<String, String>> {
         let tester = Tester::new(self.engine()?, &self.prepared.loaded.workspace.root)?;
         let reference = at(staging, holding);
-        let observed = tester.observe(&subjects(step, holding, &reference, true)).map_err(|error| {
-            error.context(format!("{}: its tags need facts that are read from the image", step.name()))
-        })?;
+        let observed =
+            tester.observe(&subjects(step, holding, &reference, true)).map_err(|error| {
+                error.context(format!(
+                    "{}: its tags need facts that are read from the image",
+                    step.name()
+                ))
+            })?;
         for note in observed.notes.iter().filter(|_| !self.quiet) {
             anstream::eprintln!("note: {}: {note}", step.name());
         }
@@ -141,14 +145,15 @@ fn subjects<'s>(
     reference: &'s str,
     fetch: bool,
 ) -> Vec<Subject<'s>> {
-    let subject = |(platform, image): (&'s crate::reference::Platform, &crate::publish::HeldImage)| Subject {
-        target: &step.target,
-        platform,
-        reference,
-        identity: &holding.digest,
-        fetch,
-        size: Some(Size::Measured(image.bytes)),
-        alone: holding.images.len() == 1,
-    };
+    let subject =
+        |(platform, image): (&'s crate::reference::Platform, &crate::publish::HeldImage)| Subject {
+            target: &step.target,
+            platform,
+            reference,
+            identity: &holding.digest,
+            fetch,
+            size: Some(Size::Measured(image.bytes)),
+            alone: holding.images.len() == 1,
+        };
     holding.images.iter().map(subject).collect()
 }

@@ -3,9 +3,9 @@
 //! An allow-list, because some variables change what is built (`SOURCE_DATE_EPOCH`, `DOCKER_DEFAULT_PLATFORM`,
 //! `BUILDX_BUILDER`, `BUILDX_NO_DEFAULT_ATTESTATIONS`, …): builds must not depend on who started them.
 
-use std::collections::BTreeMap;
 use anyhow::Context as _;
 use camino::Utf8PathBuf;
+use std::collections::BTreeMap;
 
 use crate::workspace::Channel;
 use std::ffi::{OsStr, OsString};
@@ -106,9 +106,8 @@ impl Environment {
             (Some(folder), _) if folder.starts_with('/') => Utf8PathBuf::from(folder),
             (_, Some(folder)) => Utf8PathBuf::from(folder),
             _ => {
-                let home = self
-                    .get("HOME")
-                    .context("neither XDG_STATE_HOME nor HOME is set; set HOME")?;
+                let home =
+                    self.get("HOME").context("neither XDG_STATE_HOME nor HOME is set; set HOME")?;
                 Utf8PathBuf::from(home).join(".local/state")
             }
         };

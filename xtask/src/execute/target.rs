@@ -207,8 +207,7 @@ impl<'a> Workshop<'a> {
 
     /// From now on, children of `name` are built on what `repository` holds.
     pub fn take_published(&self, name: &TargetName, repository: &Repository, digest: &Digest) {
-        let ready =
-            Ready::InRegistry { repository: repository.clone(), digest: digest.clone() };
+        let ready = Ready::InRegistry { repository: repository.clone(), digest: digest.clone() };
         self.lock().insert(name.clone(), ready);
     }
 

@@ -92,7 +92,10 @@ impl Holding {
     /// Every digest by which an engine or a registry may know it: image stores differ in what they call an image.
     pub fn is_known_as(&self, digest: &Digest) -> bool {
         self.digest == *digest
-            || self.images.values().any(|image| image.manifest == *digest || image.config == *digest)
+            || self
+                .images
+                .values()
+                .any(|image| image.manifest == *digest || image.config == *digest)
     }
 
     /// Whether it was built on what its parents are now.
@@ -154,7 +157,9 @@ impl Holdings {
         platforms: &[Platform],
     ) -> Result<Found, Trouble> {
         let tag = key.tag();
-        let Some(digest) = head(registries, repository, (&tag).into())? else { return Ok(Found::Nothing) };
+        let Some(digest) = head(registries, repository, (&tag).into())? else {
+            return Ok(Found::Nothing);
+        };
         let known = self.read(&digest).filter(|known| {
             known.key == *key && known.images.keys().eq(platforms.iter().collect::<BTreeSet<_>>())
         });
@@ -188,8 +193,7 @@ impl Holdings {
     }
 
     fn read(&self, digest: &Digest) -> Option<Holding> {
-        let holding: Holding =
-            serde_json::from_slice(&fs::read(self.file(digest)).ok()?).ok()?;
+        let holding: Holding = serde_json::from_slice(&fs::read(self.file(digest)).ok()?).ok()?;
         (holding.digest == *digest).then_some(holding)
     }
 

@@ -19,4 +19,6 @@ pub use moves::{Change, Pushed, There, WantedName, decide};
 pub use policy::violations;
 pub use serial::{Turn, take_turn};
 pub use upload::upload;
-pub use write::{Decided, NotWritten, Publication, all, compare, copy, ordered, parallel, taken, write};
+pub use write::{
+    Decided, NotWritten, Publication, all, compare, copy, ordered, parallel, taken, write,
+};

@@ -35,8 +35,7 @@ pub struct Pushed {
 impl Pushed {
     /// Whether both are the same image, whatever attestations they carry.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.digest == other.digest
-            || (!self.configs.is_empty() && self.configs == other.configs)
+        self.digest == other.digest || (!self.configs.is_empty() && self.configs == other.configs)
     }
 }
 
@@ -46,20 +45,30 @@ pub enum There {
     Nothing,
     Image(Pushed),
     /// Something that is no image that can be read, with the reason.
-    Unreadable { digest: Digest, why: String },
+    Unreadable {
+        digest: Digest,
+        why: String,
+    },
 }
 
 /// What happens to a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Create,
-    Move { from: Digest },
+    Move {
+        from: Digest,
+    },
     /// It names this image already.
     Keep,
     /// It stays with a newer version.
-    Stay { newer: String },
+    Stay {
+        newer: String,
+    },
     /// It cannot be given to this image, and therefore no tag at all is written.
-    Conflict { why: String, mend: String },
+    Conflict {
+        why: String,
+        mend: String,
+    },
 }
 
 impl Change {
@@ -172,9 +181,8 @@ mod tests {
     #[test]
     fn immutable_tags_are_created_or_kept() {
         let ours = image('1', '2', Some("0.3.0"));
-        let decide = |there: There| {
-            decide(&name("0.3.0", true), &ours, &there, &BTreeSet::new()).as_str()
-        };
+        let decide =
+            |there: There| decide(&name("0.3.0", true), &ours, &there, &BTreeSet::new()).as_str();
         assert_eq!(decide(There::Nothing), "create");
         assert_eq!(decide(There::Image(ours.clone())), "keep");
         // Built twice, with other attestations.

@@ -82,10 +82,9 @@ fn there(
         Ok(None) => {
             There::Unreadable { digest, why: "the content of what it names is gone".to_owned() }
         }
-        Err(trouble) if trouble.kind == Kind::NotFound => There::Unreadable {
-            digest,
-            why: "a part of what it names is gone".to_owned(),
-        },
+        Err(trouble) if trouble.kind == Kind::NotFound => {
+            There::Unreadable { digest, why: "a part of what it names is gone".to_owned() }
+        }
         Err(trouble) => return Err(trouble),
     })
 }

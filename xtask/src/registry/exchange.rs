@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::http::header::{self, HeaderName};
@@ -263,6 +263,10 @@ impl Ask<'_> {
             let text = format!("{scheme}://{}/", self.host.authority);
             text.parse::<Uri>().map_err(|_| self.invalid("its name gives no address"))
         };
+        let _finding = self.host.finding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(base) = self.host.base.get() {
+            return Ok(base.clone());
+        }
         let mut base = of("https")?;
         if self.host.plain != Plain::Never {
             let ping = |base: &Uri| {

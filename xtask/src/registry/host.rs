@@ -28,6 +28,8 @@ pub(super) struct Host {
     pub(super) plain: Plain,
     /// `https://AUTHORITY` or `http://AUTHORITY`, once that is known.
     pub(super) base: OnceLock<Uri>,
+    /// Held while that is found out, so that a registry is asked once.
+    pub(super) finding: Mutex<()>,
     pub(super) agent: OnceLock<Agent>,
     known: Mutex<Known>,
 }
@@ -47,6 +49,7 @@ impl Host {
             authority: authority.to_owned(),
             plain: plain(name, insecure),
             base: OnceLock::new(),
+            finding: Mutex::default(),
             agent: OnceLock::new(),
             known: Mutex::default(),
         }

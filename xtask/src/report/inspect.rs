@@ -42,9 +42,15 @@ pub fn inspect(image: &Inspected) -> String {
     line(format!("{}  key {}", image.name, image.key));
     line(match (&image.staged, &image.note) {
         (Some(digest), _) => {
-            format!("today's inputs are staged: {}:{} is {digest}", image.staging.familiar(), image.key.tag())
+            format!(
+                "today's inputs are staged: {}:{} is {digest}",
+                image.staging.familiar(),
+                image.key.tag()
+            )
         }
-        (None, Some(note)) => format!("today's inputs are not staged in {}: {note}", image.staging.familiar()),
+        (None, Some(note)) => {
+            format!("today's inputs are not staged in {}: {note}", image.staging.familiar())
+        }
         (None, None) => format!("today's inputs are not staged in {}", image.staging.familiar()),
     });
     let mut names = Table::new(["name", "content", ""].map(|title| (title, Align::Left)));

@@ -11,9 +11,8 @@ use crate::workspace::{Channel, TargetName};
 
 /// One row a name: image, tag, repository, what happens to it, and the content.
 pub fn publication(decided: &[Decided]) -> String {
-    let mut table = Table::new(
-        ["image", "name", "change", "content", ""].map(|title| (title, Align::Left)),
-    );
+    let mut table =
+        Table::new(["image", "name", "change", "content", ""].map(|title| (title, Align::Left)));
     for one in decided {
         let note = match &one.change {
             Change::Move { from } => format!("was {}", short(from)),
@@ -33,8 +32,7 @@ pub fn publication(decided: &[Decided]) -> String {
 
 /// `2 create, 1 move, 3 keep`.
 pub fn counts(decided: &[Decided]) -> String {
-    let count =
-        |word: &str| decided.iter().filter(|one| one.change.as_str() == word).count();
+    let count = |word: &str| decided.iter().filter(|one| one.change.as_str() == word).count();
     let counts: Vec<String> = ["create", "move", "keep", "stay", "conflict"]
         .into_iter()
         .filter(|word| count(word) > 0)

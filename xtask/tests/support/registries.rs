@@ -26,6 +26,9 @@ const HTPASSWD: &str = "ann:$2b$04$abcdefghijklmnopqrstuuxj1aCVkcGO2Xy3FNFQcA33.
 
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Docker's own types, which a registry turns into a much older form for whoever does not accept them.
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
@@ -136,7 +139,10 @@ impl Registry {
         if !media_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, media_type);
         }
-        request = request.header(header::ACCEPT, format!("{INDEX}, {MANIFEST}"));
+        request = request.header(
+            header::ACCEPT,
+            format!("{INDEX}, {MANIFEST}, {DOCKER_LIST}, {DOCKER_MANIFEST}"),
+        );
         if self.authority.is_some() {
             request = request.header(header::AUTHORIZATION, basic());
         }
