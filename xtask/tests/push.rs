@@ -250,12 +250,22 @@ fn a_published_version_never_changes() {
     assert_ne!(press.both("app", "latest"), latest);
     assert_eq!(press.both("app", "latest"), press.both("app", "1.0.1"));
 
-    // An older version leaves `latest` where it is.
-    press.lab.file("app/image.toml", "version = \"1.0.0.post1\"\n");
+    // The same content as another version is named, not built: its label says the version of its first build.
+    press.lab.file("app/image.toml", "version = \"1.2.0\"\n");
     press.lab.commit();
-    let said = press.push(&["app"], 0);
-    assert!(said.stderr.contains("stays with version 1.0.1"), "{said}");
-    assert_eq!(press.both("app", "latest"), press.both("app", "1.0.1"));
+    press.push(&["app"], 0);
+    assert_eq!(press.both("app", "1.2.0"), press.both("app", "1.0.1"));
+
+    // An older version leaves `latest` where it is, be it older only than the last tag of what that names.
+    for older in ["1.0.0.post1", "1.1.0"] {
+        press.lab.file("app/image.toml", &format!("version = \"{older}\"\n"));
+        press.lab.file("app/text", older);
+        press.lab.commit();
+        let said = press.push(&["app"], 0);
+        assert!(said.stderr.contains("stays with version 1."), "{said}");
+        assert_eq!(press.both("app", "latest"), press.both("app", "1.2.0"));
+        assert_ne!(press.both("app", older), press.both("app", "1.2.0"));
+    }
 }
 
 #[test]

@@ -35,11 +35,9 @@ pub(super) fn refuse(
     let mut mistakes = Mistakes::default();
     for (name, reasons) in of_targets.iter().filter(|(name, _)| targets.contains(*name)) {
         let more = reasons.len().saturating_sub(MOST_NAMED);
-        let mut text = reasons[..reasons.len() - more].join(", ");
-        if more > 0 {
-            text += &format!(", and {more} more");
-        }
-        mistakes.push(Mistake::new(format!("{name} differs from HEAD: {text}")).mend(mend));
+        let text = reasons[..reasons.len() - more].join(", ");
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        mistakes.push(Mistake::new(format!("{name} differs from HEAD: {text}{more}")).mend(mend));
     }
     if mistakes.is_empty() && !ignored.is_empty() {
         let files: Vec<&str> = ignored.iter().take(MOST_NAMED).map(|path| path.as_str()).collect();

@@ -232,6 +232,12 @@ impl Prepared {
     pub(super) fn names(&self, step: &Step, tags: &[WantedTag]) -> Vec<WantedName> {
         let Some(to) = self.destinations.get(&step.name()) else { return Vec::new() };
         let forward_only = matches!(self.channel, Channel::Main | Channel::Release);
+        let facts = self.loaded.facts.get(&step.name());
+        let version = facts.and_then(|facts| facts.get("version")).map(str::to_owned);
+        let immutable = tags.iter().filter(|wanted| wanted.immutable);
+        let around_version = version.as_deref().map_or_else(Vec::new, |version| {
+            publish::around_version(version, immutable.filter_map(|wanted| wanted.tag.as_ref()))
+        });
         let mut names = Vec::new();
         for repository in &to.repositories {
             names.extend(tags.iter().filter_map(|wanted| {
@@ -241,6 +247,8 @@ impl Prepared {
                     tag: wanted.tag.clone()?,
                     immutable: wanted.immutable,
                     forward_only: forward_only && !wanted.immutable,
+                    version: version.clone(),
+                    around_version: around_version.clone(),
                     place: wanted.template.place.clone(),
                 })
             }));

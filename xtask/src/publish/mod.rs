@@ -15,7 +15,7 @@ mod write;
 pub use destinations::{Destinations, Narrowing, destinations};
 pub use holding::{Found, HeldImage, Holding, Holdings, head};
 pub use journal::{Entry, Journal, Note};
-pub use moves::{Change, Pushed, There, WantedName, decide};
+pub use moves::{Change, Pushed, There, WantedName, around_version, decide};
 pub use policy::violations;
 pub use serial::{Turn, take_turn};
 pub use upload::upload;

@@ -17,6 +17,10 @@ pub struct WantedName {
     pub immutable: bool,
     /// Moves only to a version that is not older.
     pub forward_only: bool,
+    /// The version that is published now. The label of the image may be older: a version alone rebuilds nothing.
+    pub version: Option<String>,
+    /// What stands before and after the version in the tags that name one: of `torch-1.2-full`, `torch-` and `-full`.
+    pub around_version: Vec<(String, String)>,
     /// Where the tag's template is written.
     pub place: Place,
 }
@@ -126,7 +130,7 @@ pub fn decide(
         why: format!("{name} may only move forward, and {why}"),
         mend: format!("look at what it names, then allow it: --allow-move {}", wanted.tag),
     };
-    match (version, image.version.as_deref()) {
+    match (version, wanted.version.as_deref()) {
         // Without versions there is no forward.
         (Ok(None), None) => Change::Move { from },
         (Err(why), _) => unknown(why.clone()),
@@ -144,6 +148,27 @@ pub fn decide(
             }
         }
     }
+}
+
+impl WantedName {
+    /// The version that `tag` names, by the templates of the image that has this name.
+    pub fn version_of(&self, tag: &Tag) -> Option<Version> {
+        self.around_version.iter().find_map(|(before, after)| {
+            tag.as_str().strip_prefix(before.as_str())?.strip_suffix(after.as_str())?.parse().ok()
+        })
+    }
+}
+
+/// What stands around `version` in each of `tags` that holds it.
+pub fn around_version<'t>(
+    version: &str,
+    tags: impl IntoIterator<Item = &'t Tag>,
+) -> Vec<(String, String)> {
+    let around = |tag: &Tag| {
+        let (before, after) = tag.as_str().split_once(version)?;
+        Some((before.to_owned(), after.to_owned()))
+    };
+    tags.into_iter().filter_map(around).collect()
 }
 
 /// Twelve digits, for people.
@@ -174,7 +199,26 @@ mod tests {
             tag: tag.parse().unwrap(),
             immutable,
             forward_only: !immutable,
+            version: None,
+            around_version: Vec::new(),
             place: Place::new("app/image.toml", 2, 1),
+        }
+    }
+
+    #[test]
+    fn versions_are_found_in_tags() {
+        let tags = ["1.2.0", "torch-1.2.0-full", "latest"].map(|tag| tag.parse::<Tag>().unwrap());
+        let around = around_version("1.2.0", &tags);
+        let wanted = WantedName { around_version: around, ..name("latest", false) };
+        for (tag, expected) in [
+            ("1.3.0", Some("1.3.0")),
+            ("torch-1.3.0-full", Some("1.3.0")),
+            ("torch-1.3.0", None),
+            ("latest", None),
+            ("sha-1234567", None),
+        ] {
+            let found = wanted.version_of(&tag.parse().unwrap()).map(|version| version.to_string());
+            assert_eq!(found.as_deref(), expected, "{tag}");
         }
     }
 
@@ -206,12 +250,13 @@ mod tests {
             (Some("0.3.0"), None, "conflict"),
             (Some("main"), Some("0.3.0"), "conflict"),
         ] {
-            let (there, image) = (image('1', '2', theirs), image('3', '4', ours));
+            let (there, image) = (image('1', '2', theirs), image('3', '4', Some("0.0.1")));
             let decide = |wanted: &WantedName, allowed: &[&str]| {
                 let allowed = allowed.iter().map(|tag| tag.parse().unwrap()).collect();
                 decide(wanted, &image, &There::Image(there.clone()), &allowed).as_str()
             };
-            let wanted = name("latest", false);
+            let version = ours.map(str::to_owned);
+            let wanted = WantedName { version, ..name("latest", false) };
             assert_eq!(decide(&wanted, &[]), expected, "{theirs:?} → {ours:?}");
             assert_eq!(decide(&wanted, &["latest"]), "move");
             let free = WantedName { forward_only: false, ..wanted };

@@ -13,6 +13,7 @@ use super::{Change, Journal, There, WantedName, decide};
 use crate::key::{Identity, Key};
 use crate::reference::{Digest, Repository, Tag};
 use crate::registry::{Kind, Manifest, Registries, Trouble};
+use crate::workspace::Version;
 
 /// Questions and writes at once.
 const AT_ONCE: usize = 8;
@@ -52,11 +53,49 @@ pub fn compare(
         .collect();
     let decided = parallel(&wanted, |(publication, name)| {
         let image = publication.holding.pushed();
-        let there = there(registries, name, &image.digest, &publication.holding)?;
-        let change = decide(name, &image, &there, allowed);
+        let mut there = there(registries, name, &image.digest, &publication.holding)?;
+        let mut change = decide(name, &image, &there, allowed);
+        if let (Change::Move { .. }, There::Image(pushed)) = (&change, &mut there)
+            && name.forward_only
+            && !allowed.contains(&name.tag)
+            && let Some(newer) = newer_version(registries, name, &pushed.digest)?
+        {
+            pushed.version = Some(newer);
+            change = decide(name, &image, &there, allowed);
+        }
         Ok(Decided { wanted: (*name).clone(), digest: image.digest, change })
     });
     all(decided)
+}
+
+/// The newest version beyond the wanted one under which `digest` is published in the same repository: content that
+/// did not change keeps the label of the version that it was first built for. A registry that does not list its tags
+/// leaves that label to decide.
+fn newer_version(
+    registries: &Registries,
+    name: &WantedName,
+    digest: &Digest,
+) -> Result<Option<String>, Trouble> {
+    let Some(ours) = name.version.as_deref().and_then(|text| text.parse::<Version>().ok()) else {
+        return Ok(None);
+    };
+    let tags = match registries.tags(&name.repository) {
+        Ok(tags) => tags,
+        Err(trouble) if matches!(trouble.kind, Kind::Interrupted) => return Err(trouble),
+        Err(_) => return Ok(None),
+    };
+    let mut newer: Vec<(Version, Tag)> = tags
+        .into_iter()
+        .filter_map(|tag| Some((name.version_of(&tag)?, tag)))
+        .filter(|(version, _)| version.compare(&ours).is_gt())
+        .collect();
+    newer.sort_by(|(one, _), (other, _)| other.compare(one));
+    for (version, tag) in newer {
+        if head(registries, &name.repository, (&tag).into())?.as_ref() == Some(digest) {
+            return Ok(Some(version.to_string()));
+        }
+    }
+    Ok(None)
 }
 
 fn there(
