@@ -4,7 +4,6 @@
 
 #[path = "support/engines.rs"]
 mod engines;
-#[expect(dead_code, reason = "other tests use more of it")]
 #[path = "support/lab.rs"]
 mod lab;
 #[path = "support/registries.rs"]

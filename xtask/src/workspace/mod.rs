@@ -286,11 +286,6 @@ impl Workspace {
 /// The version that a tag of HEAD names under `pattern` (`v*`); the highest, if several do.
 fn version_of_tags(pattern: &str, tags: &[String]) -> Option<Version> {
     let versions = tags.iter().filter_map(|tag| matched(pattern, tag)?.parse::<Version>().ok());
-    versions.max_by_key(Version::sort_key)
-    let (before, after) = pattern.split_once('*').unwrap_or((pattern, ""));
-    let versions = tags.iter().filter_map(|tag| {
-        tag.strip_prefix(before).and_then(|rest| rest.strip_suffix(after))?.parse::<Version>().ok()
-    });
     versions.max_by(Version::compare)
 }
 
