@@ -17,8 +17,8 @@ pub struct Manifest {
     hash: Hash,
     pub files: u64,
     pub bytes: u64,
-    /// Over sizes, times and inodes: tells a file that was changed and put back from one that was left alone.
-    pub stats: u64,
+    /// Over sizes, times and inodes.
+    stats: u64,
     context: Context,
     selection: Selection,
 }
@@ -63,6 +63,11 @@ impl Manifest {
         drop(entries);
         let (hash, stats) = (hasher.finalize().into(), stats.finish());
         Ok(Self { hash, files, bytes, stats, context, selection })
+    }
+
+    /// Whether the paths and contents are those of `then`, and no file was written in between, even to be put back.
+    pub fn is_untouched_since(&self, then: &Self) -> bool {
+        self.hash == then.hash && self.stats == then.stats
     }
 
     /// One line a path, sorted by path, as they were when the manifest was made.

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::again::SecondLook;
 use super::load::{self, Loaded};
 use super::session::{self, Session};
-use super::{FAILED, check, plan, setup, steps};
+use super::{FAILED, check, plan, setup};
 use crate::cli::{BuildArgs, BuildCommand, Global};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::{Engine, Origin, Search, interrupt};
 use crate::execute::target::{Made, NotMade, Workshop, file_name, secrets};
 use crate::execute::{self, Job, Limits, Moment, Outcome};
-use crate::key::{Bases, Records, state_folder};
+use crate::key::{Records, state_folder};
 use crate::plan::{Action, Plan, Step};
 use crate::report::board::Style;
 use crate::report::{self, Board, PlanJson, ResultJson, Status, status};
@@ -72,7 +73,8 @@ pub(super) fn build(
     let state = state_folder(&loaded.workspace.root);
     let logs = state.join("logs");
     let scratch = scratch(&state)?;
-    let unchanged = |step: &Step| unchanged(global, args, &loaded, step, &substitutes.bases);
+    let again = SecondLook::new(&loaded, &substitutes.bases);
+    let unchanged = |step: &Step| again.is_unchanged(step);
     let records = Records::new(&state);
     let workshop = Workshop::new(
         &session.engine,
@@ -133,32 +135,6 @@ pub(super) fn scratch(state: &Utf8Path) -> anyhow::Result<tempfile::TempDir> {
         .prefix("build-")
         .tempdir_in(&folder)
         .with_context(|| format!("failed to make a folder in {folder}"))
-}
-
-/// Whether the workspace still gives `step` the key that it was built for.
-pub(super) fn unchanged(
-    global: &Global,
-    args: &BuildArgs,
-    loaded: &Loaded,
-    step: &Step,
-    bases: &Bases,
-) -> anyhow::Result<bool> {
-    let name = step.name();
-    // An edit that does not even load is a change.
-    let Ok(now) = load::load(
-        &Global { root: Some(loaded.workspace.root.clone()), ..global.clone() },
-        &load::Typed::of(args),
-    ) else {
-        return Ok(false);
-    };
-    let vertices = now.graph.with_parents(&std::iter::once(name.clone()).collect());
-    let keys = steps::keys(&now, &vertices, bases)?;
-    Ok(step.platforms.iter().all(|platform| {
-        match (keys.get(&name, platform), step.keys.get(platform)) {
-            (Some(now), Some(then)) => now.is_untouched_since(then),
-            _ => false,
-        }
-    }))
 }
 
 /// What is done with an image that is up to date, before its children begin; it may tell what it does.

@@ -7,12 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context as _;
 use camino::Utf8Path;
 
+use super::again::SecondLook;
 use super::build::{self, After, Options};
 use super::publication::{Prepared, Staged};
 use super::session::Session;
 use super::verify::Verifier;
 use super::{FAILED, check};
-use crate::cli::{BuildArgs, Global};
+use crate::cli::Global;
 use crate::engine::{Engine, Search};
 use crate::execute::Outcome;
 use crate::execute::target::{Made, NotMade, Workshop};
@@ -117,9 +118,8 @@ impl Maker<'_> {
             check::say_emulated(loaded, &plan, &session);
         }
         let scratch = build::scratch(&state)?;
-        let args = BuildArgs::default();
-        let bases = &prepared.substitutes.bases;
-        let unchanged = |step: &Step| build::unchanged(global, &args, loaded, step, bases);
+        let again = SecondLook::new(loaded, &prepared.substitutes.bases);
+        let unchanged = |step: &Step| again.is_unchanged(step);
         let workshop = Workshop::new(
             &session.engine,
             &session.builder,

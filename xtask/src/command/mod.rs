@@ -3,6 +3,7 @@
 //! Nothing is decided here. Called by [`crate::main`].
 
 mod affected;
+mod again;
 mod build;
 mod check;
 mod dirty;

@@ -1,10 +1,11 @@
 //! From the graph and the keys to a plan: everything about each target of a run but whether it is stale.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::load::Loaded;
-use crate::graph::Vertex;
-use crate::key::{self, Bases, Contexts, Keys, Sources};
+use crate::graph::{Node, Vertex};
+use crate::key::{self, Bases, Contexts, Index, Keys, Sources};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{self, Action, Plan, Step, Wanted};
 use crate::publish;
@@ -58,11 +59,23 @@ pub(super) fn plan(loaded: &Loaded, scope: &Scope<'_>) -> anyhow::Result<Plan> {
 /// The keys of `vertices`, with a fresh look at every file.
 pub(super) fn keys(loaded: &Loaded, vertices: &[&Vertex], bases: &Bases) -> anyhow::Result<Keys> {
     let nodes = loaded.nodes();
-    let sources =
-        Sources { workspace: &loaded.workspace, graph: &loaded.graph, nodes: &nodes, bases };
-    let state = key::state_folder(&loaded.workspace.root);
-    let mut contexts = Contexts::new(&loaded.workspace.root, &state);
-    key::compute(&sources, vertices, &mut contexts)
+    let sources = sources(loaded, &nodes, bases);
+    let index = Arc::new(load_index(loaded));
+    key::compute(&sources, vertices, &mut Contexts::new(&loaded.workspace.root, index))
+}
+
+/// What keys are made from.
+pub(super) fn sources<'a>(
+    loaded: &'a Loaded,
+    nodes: &'a BTreeMap<TargetName, Node<'a>>,
+    bases: &'a Bases,
+) -> Sources<'a> {
+    Sources { workspace: &loaded.workspace, graph: &loaded.graph, nodes, bases }
+}
+
+/// The hashes of files that the last run knew.
+pub(super) fn load_index(loaded: &Loaded) -> Index {
+    Index::load(key::state_folder(&loaded.workspace.root).join("index"))
 }
 
 /// What each target wants on `channel`: its repositories and tags.

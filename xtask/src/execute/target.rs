@@ -24,8 +24,8 @@ pub struct Workshop<'a> {
     pub scratch: &'a Utf8Path,
     pub records: &'a Records,
     pub no_cache: bool,
-    /// Whether the inputs of a target are still what its key was made from.
-    pub unchanged: &'a (dyn Fn(&Step) -> anyhow::Result<bool> + Sync),
+    /// Whether the files that a target is built from are still those that its key was made from.
+    pub unchanged: &'a (dyn Fn(&Step) -> bool + Sync),
     done: Mutex<BTreeMap<TargetName, Ready>>,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Workshop<'a> {
         scratch: &'a Utf8Path,
         records: &'a Records,
         no_cache: bool,
-        unchanged: &'a (dyn Fn(&Step) -> anyhow::Result<bool> + Sync),
+        unchanged: &'a (dyn Fn(&Step) -> bool + Sync),
     ) -> Self {
         Self {
             engine,
@@ -156,7 +156,7 @@ impl<'a> Workshop<'a> {
             log: Some(built.log),
             notes: Vec::new(),
         };
-        if (self.unchanged)(step)? {
+        if (self.unchanged)(step) {
             self.record(step, &image.id, &bound, built.time.as_secs_f64())?;
             self.drop_previous(step, &previous)?;
             made.recorded = true;

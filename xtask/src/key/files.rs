@@ -31,7 +31,7 @@ pub(super) const UNKNOWN_ONBUILD: &str = "ONBUILD of the base";
 pub struct Contexts<'a> {
     root: &'a Utf8Path,
     files: Arc<Folder>,
-    index: Index,
+    index: Arc<Index>,
     ignores: Mutex<BTreeMap<Utf8PathBuf, IgnoreFile>>,
     manifests: Mutex<BTreeMap<Identity, Arc<Manifest>>>,
 }
@@ -43,12 +43,12 @@ type IgnoreFile = (Arc<Ignore>, Arc<str>);
 type Identity = (Utf8PathBuf, Option<Utf8PathBuf>, String);
 
 impl<'a> Contexts<'a> {
-    /// Contexts below `root`; `state` is the folder where the index of file hashes is kept.
-    pub fn new(root: &'a Utf8Path, state: &Utf8Path) -> Self {
+    /// Contexts below `root`, with the hashes that `index` remembers.
+    pub fn new(root: &'a Utf8Path, index: Arc<Index>) -> Self {
         Self {
             root,
             files: Folder::new(root.to_owned()),
-            index: Index::load(state.join("index")),
+            index,
             ignores: Mutex::default(),
             manifests: Mutex::default(),
         }
@@ -88,9 +88,11 @@ impl<'a> Contexts<'a> {
         Some((file, text))
     }
 
-    /// Keeps the hashes of files for the next run.
+    /// Keeps the hashes of files for the next run, where nobody else goes on with the index.
     pub(super) fn save(&mut self) {
-        self.index.save();
+        if let Some(index) = Arc::get_mut(&mut self.index) {
+            index.save();
+        }
     }
 
     fn identity(&self, request: &Request<'_>) -> Identity {

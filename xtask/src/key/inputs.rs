@@ -44,15 +44,6 @@ pub struct PlatformKey {
     pub always: Vec<String>,
 }
 
-impl PlatformKey {
-    /// Whether the inputs are those of `then`, and no file was written in between, even to be put back.
-    pub fn is_untouched_since(&self, then: &Self) -> bool {
-        let stats =
-            |key: &Self| key.reads.iter().map(|read| read.manifest.stats).collect::<Vec<_>>();
-        self.key == then.key && stats(self) == stats(then)
-    }
-}
-
 /// What one instruction reads from a context.
 #[derive(Clone, Debug)]
 pub struct Read {
@@ -159,7 +150,7 @@ fn prepare(sources: &Sources<'_>, wanted: &[&Vertex], contexts: &Contexts<'_>) {
 }
 
 /// What building `vertex` reads from contexts that are folders: these, and what is read.
-fn reads_of(
+pub(super) fn reads_of(
     sources: &Sources<'_>,
     vertex: &Vertex,
     node: &Node<'_>,

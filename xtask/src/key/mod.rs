@@ -3,14 +3,17 @@
 //! Time, host, user, file dates, absolute paths and publication are no inputs. Whether a built image of a key is still
 //! there is asked elsewhere (`engine`, `publish`); what to do about it is `plan`'s question. Called by `command`.
 
+mod again;
 mod files;
 mod identity;
 mod inputs;
 mod record;
 mod value;
 
-pub use dockyard_context::{Line, Manifest};
+pub use again::is_untouched;
+pub use dockyard_context::{Index, Line, Manifest};
 pub use files::Contexts;
+use files::Request;
 pub use identity::{Identity, KEY_LABEL, PARENTS_LABEL};
 pub use inputs::{Base, Bases, Inputs, Keys, PlatformKey, Read, Sources, compute, state_folder};
 pub use record::{ReadRecord, Record, Records};
