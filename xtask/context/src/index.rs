@@ -103,11 +103,8 @@ impl Index {
         let mut row = Vec::with_capacity(ROW);
         row.extend(fingerprint(path).to_be_bytes());
         stat.write(&mut row);
-        let at = self.known.partition_point(|known| known[..8 + STAT] < row[..]);
-        if let Some(known) = self.known.get(at)
-            && let Some(hash) = known.strip_prefix(row.as_slice())
-        {
-            return hash.try_into().context("a row ends with a hash");
+        if let Some(hash) = self.find(&row) {
+            return Ok(hash);
         }
         let hash = hash_file(path)?;
         let resolution = i64::try_from(RESOLUTION.as_nanos()).unwrap_or(i64::MAX);
@@ -118,6 +115,28 @@ impl Index {
             new.extend(Row::try_from(row));
         }
         Ok(hash)
+    }
+
+    /// The hash of the row that begins with `start`. Fingerprints are evenly spread, so a row lies close to where its
+    /// own says.
+    fn find(&self, start: &[u8]) -> Option<Hash> {
+        let known = &self.known;
+        let first = u64::from_be_bytes(start.first_chunk().copied()?);
+        let guess = (u128::from(first) * known.len() as u128) >> 64;
+        let guess = usize::try_from(guess).ok()?;
+        let is_before = |row: &Row| row[..start.len()] < *start;
+        let (mut low, mut high, mut step) = (guess, guess, 4);
+        while low > 0 && !is_before(&known[low - 1]) {
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        step = 4;
+        while high < known.len() && is_before(&known[high]) {
+            high = (high + step).min(known.len());
+            step *= 2;
+        }
+        let at = low + known[low..high].partition_point(is_before);
+        known.get(at)?.strip_prefix(start)?.try_into().ok()
     }
 
     /// Writes what is new, atomically. A failure is no error: the next run reads the files again.
@@ -229,5 +248,33 @@ mod tests {
         assert_eq!(Index::load(root.join("index")).hash(&file, &stat).unwrap(), two);
         let other = Stat { changed: stat.changed + 1, ..stat };
         assert_ne!(Index::load(root.join("index")).hash(&file, &other).unwrap(), two);
+    }
+
+    #[test]
+    fn a_row_is_found_wherever_it_lies() {
+        for lengths in [0, 1, 2, 7, 300] {
+            let row = |first: u64| {
+                let mut row = [0; ROW];
+                row[..8].copy_from_slice(&first.to_be_bytes());
+                row[ROW - 8..].copy_from_slice(&first.to_le_bytes());
+                row
+            };
+            // Evenly spread, and all in one corner.
+            for spread in [u64::MAX / 301, 1] {
+                let known: Vec<Row> = (0..lengths).map(|number| row(number * spread)).collect();
+                let index = Index {
+                    file: Utf8PathBuf::new(),
+                    known: known.clone(),
+                    new: Mutex::default(),
+                    started: 0,
+                };
+                for row in &known {
+                    assert_eq!(index.find(&row[..8 + STAT]).unwrap(), row[8 + STAT..]);
+                }
+                for absent in [lengths * spread, u64::MAX - 1] {
+                    assert_eq!(index.find(&row(absent)[..8 + STAT]), None);
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,11 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 #[derive(Clone, Debug)]
-pub(super) struct Expression(Vec<(Atom, bool)>);
+pub(super) struct Expression {
+    atoms: Vec<(Atom, bool)>,
+    /// What every match ends with: most paths are told by this alone.
+    end: String,
+}
 
 /// What one place of an expression matches; the flag beside it: any number of times.
 #[derive(Clone, Debug)]
@@ -45,7 +49,7 @@ impl Expression {
                 continue;
             }
             let mut chars = rest.chars().peekable();
-            let Some(c) = chars.next() else { return Ok(Self(atoms)) };
+            let Some(c) = chars.next() else { return Ok(Self::new(atoms)) };
             let atom = match c {
                 '.' => Atom::Any,
                 '^' => Atom::Start,
@@ -59,8 +63,18 @@ impl Expression {
         }
     }
 
+    fn new(atoms: Vec<(Atom, bool)>) -> Self {
+        let literals = atoms.iter().rev().map_while(|atom| match atom {
+            (Atom::Literal(literal), false) => Some(*literal),
+            _ => None,
+        });
+        let mut end: Vec<char> = literals.collect();
+        end.reverse();
+        Self { end: end.into_iter().collect(), atoms }
+    }
+
     pub(super) fn matches(&self, path: &str) -> bool {
-        self.step(path, 0, 0, &mut BTreeSet::new())
+        path.ends_with(&self.end) && self.step(path, 0, 0, &mut BTreeSet::new())
     }
 
     /// Whether the atoms from `atom` match `path` from byte `at` to its end.
@@ -73,7 +87,7 @@ impl Expression {
     ) -> bool {
         let (mut atom, mut at) = (atom, at);
         loop {
-            let Some((first, many)) = self.0.get(atom) else { return at == path.len() };
+            let Some((first, many)) = self.atoms.get(atom) else { return at == path.len() };
             if matches!(first, Atom::Folders) {
                 let tail = &path[at..];
                 let end = tail.find('\n').unwrap_or(tail.len());
