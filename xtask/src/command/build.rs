@@ -13,7 +13,7 @@ use super::session::{self, Session};
 use super::{FAILED, check, plan, setup};
 use crate::cli::{BuildArgs, BuildCommand, Global};
 use crate::engine::buildx::{Build, Parent};
-use crate::engine::{Engine, Origin, Search, interrupt};
+use crate::engine::{Origin, interrupt};
 use crate::execute::target::{Made, NotMade, Workshop, file_name, secrets};
 use crate::execute::{self, Job, Limits, Moment, Outcome};
 use crate::key::{Records, state_folder};
@@ -48,13 +48,15 @@ pub(super) fn build(
 ) -> anyhow::Result<ExitCode> {
     // From here on, Ctrl-C ends what was started, and is told.
     interrupt::listen();
-    let loaded = load::load(global, &load::Typed::of(args))?;
-    let engine = if options.setup {
-        setup::engine(global.quiet)?
+    let load = || load::load(global, &load::Typed::of(args));
+    let builder = args.builder.as_deref();
+    let (loaded, session) = if options.setup {
+        let loaded = load()?;
+        (loaded, Session::new(setup::engine(global.quiet)?, builder)?)
     } else {
-        Engine::find(&Search::default())?
+        let (loaded, session) = Session::find_during(builder, load)?;
+        (loaded, session??)
     };
-    let session = Session::new(engine, args.builder.as_deref())?;
     let session = Session { builder: session.builder.boot(&session.engine)?, ..session };
     let substitutes = if options.setup {
         setup::bases(&loaded, &session, global.quiet, global.offline)?

@@ -11,7 +11,7 @@ use crate::cli::{BuildArgs, Global};
 use crate::dockerfile::Dockerfile;
 use crate::graph::{self, Graph, Node, Scope, Vertex};
 use crate::mistake::{Mistake, Mistakes};
-use crate::reference::Platform;
+use crate::reference::{Platform, Tag};
 use crate::tags::{self, Facts, Missing, Stamps};
 use crate::workspace::{self, Target, TargetName, Template, Workspace};
 
@@ -25,6 +25,8 @@ pub(super) struct Loaded {
     pub(super) dockerfiles: BTreeMap<Utf8PathBuf, Dockerfile>,
     pub(super) facts: BTreeMap<TargetName, Facts>,
     pub(super) args: BTreeMap<TargetName, Arguments>,
+    /// Every tag that a template of any channel gives.
+    tags: BTreeMap<TargetName, Vec<Tag>>,
 }
 
 /// The build arguments of a target.
@@ -96,10 +98,19 @@ pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded>
         facts.insert(target.target_name(), of_target);
     }
 
+    let tags: BTreeMap<TargetName, Vec<Tag>> = workspace
+        .targets
+        .par_iter()
+        .filter_map(|target| {
+            let name = target.target_name();
+            let tags = tags::every_tag(target, facts.get(&name)?);
+            Some((name, tags))
+        })
+        .collect();
     let nodes: Vec<Node<'_>> = workspace
         .targets
         .iter()
-        .filter_map(|target| node(target, &dockerfiles, &facts, &args))
+        .filter_map(|target| node(target, &dockerfiles, &args, &tags))
         .collect();
     let scope = Scope {
         prefixes: prefixes(&workspace),
@@ -114,7 +125,7 @@ pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded>
         }
     }
     mistakes.none()?;
-    Ok(Loaded { workspace, graph, dockerfiles, facts, args })
+    Ok(Loaded { workspace, graph, dockerfiles, facts, args, tags })
 }
 
 impl Loaded {
@@ -125,7 +136,7 @@ impl Loaded {
             .filter_map(|target| {
                 Some((
                     target.target_name(),
-                    node(target, &self.dockerfiles, &self.facts, &self.args)?,
+                    node(target, &self.dockerfiles, &self.args, &self.tags)?,
                 ))
             })
             .collect()
@@ -150,15 +161,15 @@ pub(super) fn current_folder() -> anyhow::Result<Utf8PathBuf> {
 fn node<'a>(
     target: &'a Target,
     dockerfiles: &'a BTreeMap<Utf8PathBuf, Dockerfile>,
-    facts: &BTreeMap<TargetName, Facts>,
     args: &BTreeMap<TargetName, Arguments>,
+    tags: &BTreeMap<TargetName, Vec<Tag>>,
 ) -> Option<Node<'a>> {
     let name = target.target_name();
     Some(Node {
         target,
         dockerfile: dockerfiles.get(&target.dockerfile.value)?,
         args: args.get(&name)?.rendered.clone(),
-        tags: tags::every_tag(target, facts.get(&name)?),
+        tags: tags.get(&name)?.clone(),
     })
 }
 

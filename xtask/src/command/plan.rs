@@ -6,7 +6,7 @@ use super::load::{self, Loaded};
 use super::session::{self, Session, Substitutes};
 use super::{select, steps};
 use crate::cli::{BuildArgs, Global};
-use crate::engine::{Engine, NotFound, Search};
+use crate::engine::NotFound;
 use crate::key::{Records, state_folder};
 use crate::plan::{self, Plan, Wanted};
 use crate::reference::Platform;
@@ -15,11 +15,10 @@ use crate::tags::Occasion;
 use crate::workspace::Channel;
 
 pub(super) fn run(global: &Global, args: &BuildArgs) -> anyhow::Result<ExitCode> {
-    let loaded = load::load(global, &load::Typed::of(args))?;
-    let engine = Engine::find(&Search::default());
-    let (plan, session) = match engine {
-        Ok(engine) => {
-            let session = Session::new(engine, args.builder.as_deref())?;
+    let load = || load::load(global, &load::Typed::of(args));
+    let (loaded, session) = Session::find_during(args.builder.as_deref(), load)?;
+    let (plan, session) = match session? {
+        Ok(session) => {
             let substitutes = session::substitutes(&loaded.workspace, Some(&session.engine))?;
             (make(&loaded, args, &substitutes, Some(&session))?, Ok(session))
         }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use camino::Utf8PathBuf;
 
 use crate::engine::substitute::SubstituteRecipe;
-use crate::engine::{Builder, Engine};
+use crate::engine::{Builder, Engine, NotFound, Search};
 use crate::key::{Base, Bases, ReadRecord, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Known, Plan};
@@ -24,6 +24,26 @@ impl Session {
     pub(super) fn new(engine: Engine, builder: Option<&str>) -> anyhow::Result<Self> {
         let builder = Builder::find(&engine, builder)?;
         Ok(Self { engine, builder })
+    }
+
+    /// The engine that is reached and the builder, asked for while `work` is done: neither waits for the other.
+    ///
+    /// # Errors
+    /// Those of `work`. No engine is no error here, but an engine whose builder cannot be used is one.
+    pub(super) fn find_during<T: Send>(
+        builder: Option<&str>,
+        work: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, anyhow::Result<Result<Self, NotFound>>)> {
+        std::thread::scope(|scope| {
+            let session = scope.spawn(|| match Engine::find(&Search::default()) {
+                Ok(engine) => Self::new(engine, builder).map(Ok),
+                Err(not_found) => Ok(Err(not_found)),
+            });
+            let done = work()?;
+            let session =
+                session.join().map_err(|_| anyhow::anyhow!("failed to look for an engine"))?;
+            Ok((done, session))
+        })
     }
 
     /// Where no engine is reached: enough to show commands.

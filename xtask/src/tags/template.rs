@@ -1,6 +1,7 @@
 //! Strict templates: an undefined name is an error that says why the name has no value.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use minijinja::{Environment, UndefinedBehavior};
 
@@ -54,10 +55,9 @@ pub fn render(template: &Template, facts: &Facts) -> Result<Rendered, Missing> {
     if !text.contains(['{', '#']) {
         return Ok(Rendered { text: text.clone(), names: BTreeSet::new() });
     }
-    let environment = environment();
     let place = &template.place;
     let wrong = |why: String| Missing::Mistake(mistake(text, &why, place));
-    let compiled = environment
+    let compiled = ENVIRONMENT
         .template_from_str(text)
         .map_err(|error| wrong(error.detail().map_or_else(|| error.to_string(), str::to_owned)))?;
     let names: BTreeSet<String> = compiled.undeclared_variables(false).into_iter().collect();
@@ -91,8 +91,7 @@ pub fn outline(template: &Template, facts: &Facts) -> String {
 
 /// What is wrong with `template` whatever the channel and the commit: its form, or a name that is no fact.
 pub fn check(template: &Template, facts: &Facts) -> Option<Mistake> {
-    let environment = environment();
-    let compiled = match environment.template_from_str(&template.value) {
+    let compiled = match ENVIRONMENT.template_from_str(&template.value) {
         Ok(compiled) => compiled,
         Err(error) => {
             let why = error.detail().map_or_else(|| error.to_string(), str::to_owned);
@@ -119,7 +118,7 @@ fn unknown(template: &Template, name: &str, facts: &Facts) -> Mistake {
 }
 
 /// Strict, with a few filters, and without the habit of dropping a last line break.
-fn environment() -> Environment<'static> {
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_keep_trailing_newline(true);
@@ -127,12 +126,11 @@ fn environment() -> Environment<'static> {
         add_filter(&mut environment, name);
     }
     environment
-}
+});
 
 /// The facts that `template` names; none when it is malformed.
 pub fn names_in(template: &Template) -> BTreeSet<String> {
-    let environment = Environment::empty();
-    environment
+    ENVIRONMENT
         .template_from_str(&template.value)
         .map(|compiled| compiled.undeclared_variables(false).into_iter().collect())
         .unwrap_or_default()
