@@ -66,6 +66,14 @@ pub(crate) fn classic() -> Option<&'static TestEngine> {
     ENGINE.get_or_init(|| provide("classic", &options, serves)).as_ref()
 }
 
+/// A private one with Debian sid's buildx that nobody else uses, whatever else is reached: what it holds may be thrown
+/// away.
+pub(crate) fn own(name: &str) -> Option<TestEngine> {
+    let options =
+        Options { suite: Some("sid".parse().expect("a suite's name")), ..Options::default() };
+    provide(name, &options, |_| false)
+}
+
 /// A folder for what tests make once and keep: `DOCKYARD_TEST_HOME`, else below cargo's target folder where sockets
 /// below it are short enough. Each private engine has its `XDG_STATE_HOME` in it.
 pub(crate) fn kept() -> &'static Utf8Path {
@@ -225,6 +233,7 @@ impl TestEngine {
 /// No test binary uses all of this.
 const _: () = {
     let _: [fn() -> Option<&'static TestEngine>; 4] = [any, newest, containerd, classic];
+    let _: fn(&str) -> Option<TestEngine> = own;
     let _: fn(&TestEngine, &str) -> Command = TestEngine::command;
     let _: fn(&TestEngine) = TestEngine::debian;
     let _: fn(&TestEngine) -> bool = TestEngine::is_private;
