@@ -17,7 +17,7 @@ use crate::workspace::{Attestations, Target, TargetName};
 pub(crate) use changes::of_inputs;
 pub use changes::{Change, How, Lines, changes};
 pub use platforms::{Wanted, platforms};
-pub use staleness::{Known, decide};
+pub use staleness::{Held, Known, decide};
 
 /// What happens to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -65,6 +65,8 @@ pub struct Step {
     pub last_seconds: Option<f64>,
     /// The digest in the engine, when it is there.
     pub present: Option<Digest>,
+    /// What else the engine said of it for this plan.
+    pub held: Option<Held>,
     /// Whether a person named it, or it came along as a parent.
     pub named: bool,
 }

@@ -10,7 +10,7 @@ use crate::engine::substitute::SubstituteRecipe;
 use crate::engine::{Builder, Engine, NotFound, Search};
 use crate::key::{Base, Bases, ReadRecord, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
-use crate::plan::{Known, Plan};
+use crate::plan::{Held, Known, Plan};
 use crate::reference::{Platform, Reference};
 use crate::workspace::{TargetName, Workspace};
 
@@ -62,7 +62,10 @@ impl Session {
         let mut known = recorded(plan, records);
         for (step, image) in plan.steps.iter().zip(images) {
             let Some(known) = known.get_mut(&step.name()) else { continue };
-            known.present = image.map(|image| image.id);
+            if let Some(image) = image {
+                known.present = Some(image.id);
+                known.held = Some(Held { tags: image.tags, bytes: image.size });
+            }
             let Some(recorded) = known.records.values().next().map(|record| record.digest.clone())
             else {
                 continue;
@@ -73,6 +76,7 @@ impl Session {
                 && self.engine.image(recorded.as_str())?.is_some()
             {
                 known.present = Some(recorded);
+                known.held = None;
             }
         }
         Ok(known)

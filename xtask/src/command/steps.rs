@@ -160,6 +160,7 @@ fn step(
         only_parents: false,
         last_seconds: None,
         present: None,
+        held: None,
         named: scope.named.contains(name),
     })
 }

@@ -11,7 +11,7 @@ use crate::engine::buildx::{Build, Parent};
 use crate::engine::progress::Event;
 use crate::engine::{Builder, Engine, LocalImage, layout};
 use crate::key::{Identity, ReadRecord, Record, Records, SCHEMA};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Held, Step};
 use crate::reference::{Digest, Reference, Repository};
 use crate::workspace::{SecretSource, TargetName};
 
@@ -175,7 +175,15 @@ impl<'a> Workshop<'a> {
 
     fn skip(&self, step: &Step) -> anyhow::Result<Made> {
         let digest = step.present.clone().context("an image that is skipped must be there")?;
-        let image = self.find(digest.as_str())?;
+        // A plan asks for all images at once; asking for each again would be most of a run that builds nothing.
+        let planned = step.held.clone().filter(|_| step.action == Action::Skip);
+        let image = match planned {
+            Some(held) => held,
+            None => {
+                let image = self.find(digest.as_str())?;
+                Held { tags: image.tags, bytes: image.size }
+            }
+        };
         for name in step.local_names() {
             if !image.tags.iter().any(|tag| same_name(tag, &name)) {
                 self.engine.tag(digest.as_str(), &name)?;
@@ -186,7 +194,7 @@ impl<'a> Workshop<'a> {
             built: false,
             recorded: true,
             digest,
-            bytes: image.size,
+            bytes: image.bytes,
             seconds: None,
             log: None,
             notes: Vec::new(),

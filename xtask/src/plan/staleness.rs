@@ -15,8 +15,19 @@ pub struct Known {
     pub records: BTreeMap<Platform, Record>,
     /// The digest of the image that the engine holds under the key's name, or under the recorded digest.
     pub present: Option<Digest>,
+    /// What else the engine says of that image; nothing where it was found by its digest alone.
+    pub held: Option<Held>,
     /// What the records of builds with other keys read.
     pub lines: Lines,
+}
+
+/// What the engine said of the image when it was asked for the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// `name:tag`, as the engine writes them.
+    pub tags: Vec<String>,
+    /// As the engine's store counts them.
+    pub bytes: u64,
 }
 
 /// The most changes that are named as reasons; `why` names all.
@@ -39,6 +50,7 @@ pub fn decide(plan: &mut Plan, known: &BTreeMap<TargetName, Known>, force: Optio
         }
         step.last_seconds = known.records.values().map(|record| record.seconds).reduce(f64::max);
         step.present.clone_from(&known.present);
+        step.held.clone_from(&known.held);
         step.action = if reasons.is_empty() { Action::Skip } else { Action::Build };
         step.reasons = reasons;
         actions.insert(step.name(), (step.action, known.present.clone()));
