@@ -79,7 +79,7 @@ impl Registries {
         let document = manifest.document().map_err(|why| ask.invalid(&why))?;
         let is_index = matches!(document, Document::Index(_));
         let mut add = |said: Option<Platform>, manifest: Digest, config, layers| {
-            let (platform, labels) = self.config(&ask, &config)?;
+            let Configuration { platform, labels, .. } = self.config(&ask, &config)?;
             // The index is what an engine chooses by.
             let platform = said.unwrap_or(platform);
             let image = ImageContent { manifest, config: config.digest, layers, labels };
@@ -120,32 +120,48 @@ impl Registries {
         Ok(Some(Content { manifest, is_index, images, attestations }))
     }
 
-    /// Platform and labels of a configuration (OCI image spec, «Image Configuration»).
-    fn config(
+    /// A configuration (OCI image spec, «Image Configuration»).
+    pub(super) fn config(
         &self,
         ask: &Ask<'_>,
         descriptor: &Descriptor,
-    ) -> Result<(Platform, BTreeMap<String, String>), Trouble> {
+    ) -> Result<Configuration, Trouble> {
         #[derive(Deserialize)]
         struct Wire {
             os: String,
             architecture: String,
             variant: Option<String>,
+            created: Option<String>,
             config: Option<Inner>,
         }
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "PascalCase", default)]
         struct Inner {
             labels: Option<BTreeMap<String, String>>,
+            on_build: Option<Vec<String>>,
         }
         let bytes = self.retrying(|| ask.small_blob(descriptor))?;
         let wire: Wire = serde_json::from_slice(&bytes)
             .map_err(|_| ask.invalid("a configuration is not that of an image"))?;
         let platform = read_platform(&wire.os, &wire.architecture, wire.variant.as_deref())
             .ok_or_else(|| ask.invalid("a configuration names no platform"))?;
-        let labels = wire.config.and_then(|inner| inner.labels).unwrap_or_default();
-        Ok((platform, labels))
+        let inner = wire.config.unwrap_or_default();
+        Ok(Configuration {
+            platform,
+            labels: inner.labels.unwrap_or_default(),
+            onbuild: inner.on_build.unwrap_or_default(),
+            created: wire.created.filter(|created| !created.is_empty()),
+        })
     }
+}
+
+/// What we read of an image's configuration.
+pub(super) struct Configuration {
+    pub(super) platform: Platform,
+    pub(super) labels: BTreeMap<String, String>,
+    /// Not in OCI's, but in Docker's.
+    pub(super) onbuild: Vec<String>,
+    pub(super) created: Option<String>,
 }
 
 impl Ask<'_> {

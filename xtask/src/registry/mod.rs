@@ -7,6 +7,7 @@
 mod access;
 mod answer;
 mod backoff;
+mod base;
 mod challenge;
 mod content;
 mod copy;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
+pub use base::BaseImage;
 pub use content::{Attestation, Content, ImageContent};
 pub use copy::Copied;
 pub use exchange::Retry;
