@@ -22,6 +22,7 @@ pub mod interrupt;
 mod invocation;
 pub mod layout;
 mod not_found;
+pub mod pixi;
 pub mod private;
 pub mod probe;
 pub mod progress;

@@ -17,8 +17,10 @@ pub struct Spec<'a> {
     pub entrypoint: Option<&'a str>,
     pub env: Option<&'a BTreeMap<String, String>>,
     pub user: Option<&'a str>,
-    /// A folder of the engine's machine that is mounted at `/work`, read-only, where the program then starts.
+    /// A folder of the engine's machine that is mounted at `/work`, where the program then starts.
     pub mount: Option<&'a str>,
+    /// Whether the program may write into it.
+    pub writable: bool,
     /// A port that is published on a free port of 127.0.0.1.
     pub port: Option<u16>,
     /// With every GPU.
@@ -35,6 +37,7 @@ impl<'a> Spec<'a> {
             env: None,
             user: None,
             mount: None,
+            writable: false,
             port: None,
             gpus: false,
         }
@@ -49,7 +52,8 @@ impl<'a> Spec<'a> {
         let env = self.env.into_iter().flatten();
         options.extend(env.map(|(name, value)| format!("--env={name}={value}")));
         if let Some(folder) = self.mount {
-            options.push(format!("--mount=type=bind,{},target=/work,readonly", source(folder)));
+            let readonly = if self.writable { "" } else { ",readonly" };
+            options.push(format!("--mount=type=bind,{},target=/work{readonly}", source(folder)));
             options.push("--workdir=/work".to_owned());
         }
         options.extend(self.port.map(|port| format!("--publish=127.0.0.1::{port}/tcp")));
