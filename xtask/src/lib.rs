@@ -4,8 +4,8 @@
 //! [`workspace`] is read, its Dockerfiles make the [`graph`], inputs make [`key`]s, these and what the [`engine`] holds
 //! make a [`plan`], and the plan is printed ([`report`]) or executed ([`execute`]).
 //!
-//! Imports go one way, downwards: command → execute, report → registry → engine → plan → graph, key, tags → dockerfile
-//! → workspace → reference, mistake, human. `ARCHITECTURE.md` has the whole.
+//! Imports go one way, downwards: command → execute, report, lock → registry → engine → plan → graph, key, tags →
+//! dockerfile → workspace → reference, mistake, human. `ARCHITECTURE.md` has the whole.
 
 mod cli;
 mod command;
@@ -16,6 +16,7 @@ pub mod execute;
 pub mod graph;
 pub mod human;
 pub mod key;
+pub mod lock;
 pub mod mistake;
 pub mod plan;
 pub mod publish;

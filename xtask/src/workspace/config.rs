@@ -61,6 +61,16 @@ pub struct Config {
     pub bases: BTreeMap<Reference, BaseRecipe>,
 }
 
+impl Config {
+    /// Where the content of `reference` is fetched from; nothing where its registry has no mirror. A mirror holds the
+    /// whole path below its prefix, `library/` included, as pull-through caches do.
+    pub fn mirrored(&self, reference: &Reference) -> Option<Reference> {
+        let prefix = self.mirrors.get(reference.repository.registry())?;
+        let repository = repository_of(prefix, reference.repository.path()).ok()?;
+        Some(Reference { repository, ..reference.clone() })
+    }
+}
+
 /// Reads the section out of the root `Cargo.toml`; nothing when there is none.
 ///
 /// # Errors

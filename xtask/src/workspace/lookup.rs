@@ -91,7 +91,7 @@ fn normalised(name: &str) -> String {
 
 /// pixi.lock names conda packages by their archive (`…/pytorch-2.5.1-cuda126_0.conda`) and PyPI packages by `name`
 /// and `version` lines.
-fn pixi_versions(text: &str, package: &str) -> Vec<String> {
+pub fn pixi_versions(text: &str, package: &str) -> Vec<String> {
     let wanted = normalised(package);
     let mut found = Vec::new();
     let mut name = None;

@@ -30,8 +30,8 @@ pub use checkout::Checkout;
 pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, repository_of};
 pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};
-pub use images_lock::{IMAGES_LOCK, LockedImage};
-pub use lookup::matching;
+pub use images_lock::{IMAGES_LOCK, LockedImage, images_lock_text, parse_images_lock};
+pub use lookup::{matching, pixi_versions};
 pub use paths::shown;
 pub use read::{Placed, nearest};
 pub use settings::{
@@ -373,7 +373,7 @@ fn doubles(targets: &[Target]) -> Vec<Mistake> {
 
 fn read_lock(root: &Utf8Path) -> Result<BTreeMap<Reference, LockedImage>, Mistake> {
     match fs::read_to_string(root.join(IMAGES_LOCK)) {
-        Ok(text) => images_lock::parse(&text),
+        Ok(text) => parse_images_lock(&text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(Mistake::new(format!("it cannot be read: {error}")).at(Place::new(
             IMAGES_LOCK,
