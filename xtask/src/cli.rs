@@ -99,6 +99,28 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask affected --since origin/main\n  cargo xtask affected --since v1.2.0 --json"
     )]
     Affected(AffectedArgs),
+    /// Make locks agree with what they lock: each image's pixi.lock, and images.lock for bases from elsewhere
+    #[command(
+        name = "lock-update",
+        after_help = "Examples:
+  cargo xtask lock-update                          lock what is new, drop what is gone, move nothing
+  cargo xtask lock-update --upgrade                everything to the newest
+  cargo xtask lock-update --upgrade pytorch        one package, wherever it is locked
+  cargo xtask lock-update --upgrade debian:trixie-slim
+  cargo xtask lock-update notebook-processor --only pixi
+  cargo xtask lock-update --upgrade --format markdown    for a pull request
+  cargo xtask lock-update --check                  change nothing, fail where something is stale"
+    )]
+    LockUpdate(LockUpdateArgs),
+    /// Show newer digests and tags of the bases that Dockerfiles name
+    #[command(after_help = "Examples:
+  cargo xtask outdated
+  cargo xtask outdated notebook-processor --json
+  cargo xtask outdated --patch | git apply
+
+A newer tag has the same shape: `noble-cuda-13.0.0` becomes `noble-cuda-13.1.0`, `3.12-slim` becomes `3.13-slim`,
+and neither a pre-release. `lock-update --upgrade` takes newer digests over.")]
+    Outdated(OutdatedArgs),
     /// Start a container of an image, removed when it ends
     #[command(after_help = "Examples:
   cargo xtask run notebook-processor                      its own command
@@ -329,6 +351,62 @@ pub(crate) struct AffectedArgs {
     /// A branch, tag or commit: the work tree is compared with where the two histories part
     #[arg(long, value_name = "REV", allow_hyphen_values = true)]
     pub since: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockUpdateArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Move to the newest: everything, or a package or base of this name; repeat for several
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", action = clap::ArgAction::Append)]
+    pub upgrade: Vec<String>,
+    /// Only these locks
+    #[arg(long, value_enum)]
+    pub only: Option<Locks>,
+    /// Change nothing, and fail where a lock is stale
+    #[arg(long)]
+    pub check: bool,
+    /// pixi's program (default: the one on PATH, else the image ghcr.io/prefix-dev/pixi)
+    #[arg(long, value_name = "PATH")]
+    pub pixi: Option<Utf8PathBuf>,
+    /// How many locks to solve at once (default: as many as the machine has cores, 8 at most)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// How to show what changed
+    #[arg(long, value_enum, default_value_t = LockFormat::Table)]
+    pub format: LockFormat,
+    /// The same as --format json
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Locks {
+    /// Each image's pixi.lock
+    Pixi,
+    /// images.lock
+    Bases,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LockFormat {
+    Table,
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutdatedArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Print a patch that writes the newer tags, for `git apply`
+    #[arg(long, conflicts_with = "json")]
+    pub patch: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -121,7 +121,7 @@ pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded>
     let graph = mistakes.take(graph::build(&nodes, &scope)).unwrap_or_default();
     for vertex in &graph.vertices {
         if let Some(facts) = facts.get_mut(&vertex.name) {
-            add_base(facts, vertex);
+            add_base(facts, vertex, &workspace);
         }
     }
     mistakes.none()?;
@@ -174,7 +174,7 @@ fn node<'a>(
 }
 
 /// The facts of what the final stage starts from.
-fn add_base(facts: &mut Facts, vertex: &Vertex) {
+fn add_base(facts: &mut Facts, vertex: &Vertex, workspace: &Workspace) {
     let parent = vertex.parents.iter().find(|edge| edge.is_base).map(|edge| &edge.reference);
     let external = || vertex.external.iter().find(|base| base.is_base).map(|base| &base.reference);
     let Some(base) = parent.or_else(external) else {
@@ -184,10 +184,11 @@ fn add_base(facts: &mut Facts, vertex: &Vertex) {
         return;
     };
     facts.set("base_name", &base.to_string());
-    match &base.digest {
+    let locked = || workspace.lock.get(base).map(|locked| &locked.digest);
+    match base.digest.as_ref().or_else(locked) {
         Some(digest) => facts.set("base_digest", digest.as_str()),
         None => {
-            facts.lack("base_digest", "the base is not locked; name it with its digest");
+            facts.lack("base_digest", "the base is not locked; `cargo xtask lock-update` locks it, or name it with its digest");
         }
     }
 }

@@ -14,10 +14,13 @@ mod inspect;
 mod keys;
 mod list;
 mod load;
+mod lock_update;
 mod make;
+mod outdated;
 mod plan;
 mod publication;
 mod push;
+mod registries;
 mod run;
 mod select;
 mod session;
@@ -49,6 +52,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Build(args) => build::run(&global, &args),
         Command::Why(args) => why::run(&global, &args),
         Command::Affected(args) => affected::run(&global, &args),
+        Command::LockUpdate(args) => lock_update::run(&global, &args),
+        Command::Outdated(args) => outdated::run(&global, &args),
         Command::Run(args) => run::run(&global, &args),
         Command::Test(args) => test::run(&global, &args),
         Command::Push(args) => push::push(&global, &args),

@@ -159,7 +159,10 @@ impl Substitutes {
         for (reference, image) in &workspace.lock {
             let exact =
                 Reference { tag: None, digest: Some(image.digest.clone()), ..reference.clone() };
-            locked.bound.insert(reference.clone(), exact.to_string());
+            // What a Dockerfile names by its digest needs nothing in its place.
+            if reference.digest.is_none() {
+                locked.bound.insert(reference.clone(), exact.to_string());
+            }
             let (index, platforms) = (image.digest.clone(), image.platforms.clone());
             locked.bases.insert(reference.clone(), Base::Locked { index, platforms });
         }

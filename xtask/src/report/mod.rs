@@ -9,6 +9,8 @@ pub mod failure;
 mod graph;
 mod inspect;
 mod json;
+pub mod locks;
+pub mod outdated;
 mod plan;
 mod publication;
 pub mod status;
