@@ -135,7 +135,7 @@ impl StepJson {
             args: step.args.clone(),
             labels: step.labels.clone(),
             parents: step.parents.iter().map(ParentJson::new).collect(),
-            external: step.external.iter().map(ExternalJson::new).collect(),
+            external: step.external.iter().map(|base| ExternalJson::of_step(base, step)).collect(),
             inputs: InputsJson { files, bytes },
             key: step.key.to_string(),
             keys: step
@@ -170,6 +170,15 @@ impl ParentJson {
 }
 
 impl ExternalJson {
+    /// With what the lock binds, which is named by its digest.
+    fn of_step(external: &External, step: &Step) -> Self {
+        let bound = step.bound.get(&external.reference);
+        let bound = bound.and_then(|image| image.parse::<crate::reference::Reference>().ok());
+        let digest = bound.and_then(|bound| bound.digest).map(|digest| digest.to_string());
+        let external = Self::new(external);
+        Self { digest: external.digest.clone().or(digest), ..external }
+    }
+
     fn new(external: &External) -> Self {
         let mut platforms: Vec<String> =
             external.platforms.iter().map(|(_, base)| base.to_string()).collect();

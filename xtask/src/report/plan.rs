@@ -47,7 +47,7 @@ pub fn plan(plan: &Plan) -> String {
     if !unlocked.is_empty() {
         let _written = writeln!(
             text,
-            "note: not locked, each as old as the last build that fetched it: {}; --pull fetches them anew",
+            "note: not locked, each as old as the last build that fetched it: {}; `cargo xtask lock-update` locks them, --pull fetches them anew",
             unlocked.join(", ")
         );
     }

@@ -210,7 +210,7 @@ fn the_plan_without_an_engine() {
         build notebook:full  never built here
         build notebook:lite  never built here
         build docs           never built here
-        note: not locked, each as old as the last build that fetched it: debian:trixie-slim (base), node:22 (notebook:full, notebook:lite); --pull fetches them anew
+        note: not locked, each as old as the last build that fetched it: debian:trixie-slim (base), node:22 (notebook:full, notebook:lite); `cargo xtask lock-update` locks them, --pull fetches them anew
         4 to build, 0 up to date
     "#]]
     .assert_eq(&said.stdout);
