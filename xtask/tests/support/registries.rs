@@ -221,6 +221,9 @@ pub(crate) struct Image {
     pub(crate) attested: Option<String>,
     /// Bytes of each layer.
     pub(crate) layer_bytes: usize,
+    /// What images built on it do first.
+    pub(crate) onbuild: Vec<&'static str>,
+    pub(crate) created: Option<&'static str>,
 }
 
 /// What was put.
@@ -242,6 +245,8 @@ impl Image {
             labels: Vec::new(),
             attested: None,
             layer_bytes: 1000,
+            onbuild: Vec::new(),
+            created: None,
         }
     }
 
@@ -265,7 +270,8 @@ impl Image {
                 .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
                 .collect();
             let config = serde_json::json!({
-                "os": os, "architecture": architecture, "config": {"Labels": labels},
+                "os": os, "architecture": architecture, "created": self.created,
+                "config": {"Labels": labels, "OnBuild": self.onbuild},
                 "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
             });
             let (manifest, config, layer) =

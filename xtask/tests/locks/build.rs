@@ -1,0 +1,109 @@
+//! Builds on locked bases: a real engine, and a real registry whose tags move.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::engines;
+use super::lab::{Lab, images};
+use super::registries::Registry;
+
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// Builds `dockerfile` with `files` as `name`, and pushes it: where the tag points now.
+fn push(lab: &Lab, registry: &Registry, name: &str, dockerfile: &str, token: &str) -> String {
+    let folder = format!("target/made/{name}");
+    lab.file(&format!("{folder}/Dockerfile"), dockerfile);
+    lab.file(&format!("{folder}/token"), token);
+    let tag = format!("{}/{name}:latest", registry.host);
+    let made = lab.root().join(folder);
+    let said =
+        lab.docker(&["build", "--quiet", "--provenance=false", "--tag", &tag, made.as_str()]);
+    assert_eq!(said.status, Some(0), "{said}");
+    let said = lab.docker(&["push", "--quiet", &tag]);
+    assert_eq!(said.status, Some(0), "{said}");
+    // What a build uses is what the registry holds.
+    lab.docker(&["image", "rm", "--force", &tag]);
+    registry.tag(name, "latest").unwrap()
+}
+
+fn status(built: &BTreeMap<String, Value>, image: &str) -> String {
+    built[image]["status"].as_str().unwrap().to_owned()
+}
+
+fn label(lab: &Lab, image: &str) -> String {
+    lab.config(image)["Labels"][BASE_DIGEST].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_build_is_on_what_is_locked() {
+    let (Some(test), Some(registry)) = (engines::any(), Registry::open()) else { return };
+    let lab = Lab::new(test);
+    let base = "FROM scratch\nCOPY token /token\n";
+    let old = push(&lab, &registry, "moving", base, "old");
+    lab.image("on", "", &format!("FROM {}/moving\nCOPY own /own\n", registry.host));
+    lab.file("on/own", &super::lab::token());
+    lab.image("child", "", "FROM registry.invalid/lab/on\nCOPY image.toml /x\n");
+    lab.commit();
+    let said = lab.say(&["lock-update", "--only=bases"]);
+    assert_eq!(said.status, Some(0), "{said}");
+    let built = lab.build(&[], 0);
+    let digest = |built: &BTreeMap<String, Value>, image: &str| {
+        built[image]["digest"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(lab.content(&digest(&built, "on"), "token"), "old");
+    assert_eq!(label(&lab, &digest(&built, "on")), old);
+
+    // The tag moves. Nothing here does, not even where a build is forced.
+    let new = push(&lab, &registry, "moving", base, "new");
+    assert_ne!(old, new);
+    let built = lab.build(&[], 0);
+    assert_eq!(
+        (status(&built, "on"), status(&built, "child")),
+        ("skipped".into(), "skipped".into())
+    );
+    let built = lab.build(&["on", "--force", "--no-cache"], 0);
+    assert_eq!(lab.content(&digest(&built, "on"), "token"), "old");
+
+    // What is updated says what becomes stale, and so does the plan.
+    let said = lab.say(&["lock-update", "--only=bases", "--upgrade", "--json"]);
+    assert_eq!(said.status, Some(0), "{said}");
+    let locks: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(locks["stale"], serde_json::json!(["on", "child"]), "{locks:#}");
+    let plan = images(&lab.say(&["plan", "--json"]));
+    for image in ["on", "child"] {
+        assert_eq!(plan[image]["action"], "build");
+    }
+    assert!(plan["on"]["reasons"].to_string().contains("moving"), "{}", plan["on"]["reasons"]);
+    let built = lab.build(&[], 0);
+    assert_eq!(lab.content(&digest(&built, "child"), "token"), "new");
+    assert_eq!(label(&lab, &digest(&built, "on")), new);
+}
+
+#[test]
+fn a_locked_onbuild_is_carried_out_and_looked_at() {
+    let (Some(test), Some(registry)) = (engines::any(), Registry::open()) else { return };
+    let lab = Lab::new(test);
+    let base = "FROM scratch\nCOPY token /token\nONBUILD COPY app/ /app/\n";
+    push(&lab, &registry, "triggers", base, "x");
+    lab.image("on", "", &format!("FROM {}/triggers\n", registry.host));
+    lab.file("on/app/main", &super::lab::token());
+    lab.file("on/other", "1");
+    lab.commit();
+    let said = lab.say(&["lock-update", "--only=bases"]);
+    assert_eq!(said.status, Some(0), "{said}");
+    assert_eq!(status(&lab.build(&[], 0), "on"), "built");
+    lab.file("on/other", "2");
+    assert_eq!(status(&lab.build(&[], 0), "on"), "skipped");
+    let main = super::lab::token();
+    lab.file("on/app/main", &main);
+    let built = lab.build(&[], 0);
+    assert_eq!(status(&built, "on"), "built");
+    assert_eq!(lab.content(built["on"]["digest"].as_str().unwrap(), "app/main"), main);
+
+    // Unlocked, the base may read anything.
+    std::fs::remove_file(lab.root().join("images.lock")).unwrap();
+    assert_eq!(status(&lab.build(&[], 0), "on"), "built");
+    lab.file("on/other", "3");
+    assert_eq!(status(&lab.build(&[], 0), "on"), "built");
+}
