@@ -127,9 +127,7 @@ impl SubstituteRecipe {
         );
         hooks.push("rm -f \"$1/etc/hostname\" \"$1/etc/resolv.conf\"".to_owned());
         let include: Vec<&str> = include.iter().map(Word::as_str).collect();
-        let environment = &engine.environment;
-        mmdebstrap(environment, say)?
-            .environment(environment.clone().with("PATH", programs_path(environment)))
+        mmdebstrap(&engine.environment, say)?
             .folder(folder)
             .arg(format!("--variant={}", self.variant))
             .arg(format!("--architectures={}", debian_architecture(platform)?))
@@ -158,9 +156,15 @@ fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<I
     let is_there = |program: &str| which::which_in(program, Some(&path), "/").is_ok();
     // mmdebstrap's first process is deaf to signals and its others unmount and tidy up. `timeout` passes them on to
     // the whole group, within the time that an interrupted child has.
-    let run = |program: &str| Invocation::new("timeout").args(["--kill-after=9", "1800", program]);
+    let run = |program: &str, path: &str| {
+        Invocation::new("timeout").environment(environment.clone().with("PATH", path)).args([
+            "--kill-after=9",
+            "1800",
+            program,
+        ])
+    };
     if is_there("mmdebstrap") {
-        return Ok(run("mmdebstrap"));
+        return Ok(run("mmdebstrap", &path));
     }
     if !cfg!(target_os = "linux") || !is_there("apt-get") {
         bail!(
@@ -176,13 +180,15 @@ fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<I
             let _incomplete = archive.update();
             archive.unpack(&["mmdebstrap"], &folder.join("root"))?;
         }
-        return Ok(run(program.as_str()));
+        // It starts `mmtarfilter`, which lies beside it.
+        let beside = folder.join("root/usr/bin");
+        return Ok(run(program.as_str(), &format!("{path}:{beside}")));
     }
     if !is_root() {
         bail!("mmdebstrap is missing: `sudo apt-get install mmdebstrap`");
     }
     install_packages(&["mmdebstrap"], environment, say)?;
-    Ok(run("mmdebstrap"))
+    Ok(run("mmdebstrap", &path))
 }
 
 /// Debian's name of a platform (`dpkg-architecture(1)`).
