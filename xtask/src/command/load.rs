@@ -206,12 +206,14 @@ fn render_args(
     let mut mistakes = Mistakes::default();
     let mut args = Arguments::default();
     for (name, template) in &target.args {
+        // Even where it could be rendered now: `default` would hide what is not known yet.
+        if tags::names_in(template).iter().any(|fact| LATE.contains(&fact.as_str())) {
+            args.late.insert(name.clone(), template.clone());
+            continue;
+        }
         match tags::render(template, facts) {
             Ok(rendered) => {
                 args.rendered.insert(name.clone(), rendered.text);
-            }
-            Err(_) if tags::names_in(template).iter().any(|fact| LATE.contains(&fact.as_str())) => {
-                args.late.insert(name.clone(), template.clone());
             }
             Err(Missing::Mistake(mistake)) => mistakes.push(mistake),
             Err(Missing::Observed(fact)) => mistakes.push(
