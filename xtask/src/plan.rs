@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::{Edge, External, Vertex};
 use crate::key::{Key, PlatformKey};
+use crate::mistake::Mistake;
 use crate::reference::{Digest, Platform, Reference, Repository};
 use crate::tags::WantedTag;
 use crate::workspace::{Attestations, Target, TargetName};
@@ -53,6 +54,8 @@ pub struct Step {
     pub external: Vec<External>,
     /// References to bind instead of an external base, for those that have a substitute, a lock or a mirror.
     pub bound: BTreeMap<Reference, String>,
+    /// The frontend to use in place of the one that `# syntax=` asks for, as `BUILDKIT_SYNTAX` takes it.
+    pub frontend: Option<String>,
     pub repositories: Vec<Repository>,
     pub tags: Vec<WantedTag>,
     /// What the image carries beside its content.
@@ -158,6 +161,17 @@ impl Plan {
         };
         self.steps.iter().map(of_step).collect()
     }
+}
+
+/// A base that should be fetched from elsewhere, and cannot.
+pub fn hidden_base(base: &External, image: &str) -> Mistake {
+    Mistake::new(format!(
+        "a stage has the same name as the image {}, so that {image} cannot be used in its place without replacing the \
+         stage",
+        base.reference.context_name()
+    ))
+    .at(base.place.clone())
+    .mend("rename the stage")
 }
 
 /// The edges and bases that count for `platforms` of a vertex.

@@ -70,7 +70,7 @@ pub(super) fn build(
     }
 
     if args.pull && !global.offline {
-        pull(global, &plan, &session)?;
+        pull(global, &loaded, &plan, &session)?;
     }
     let state = state_folder(&loaded.workspace.root);
     let logs = state.join("logs");
@@ -95,17 +95,21 @@ pub(super) fn build(
 
 /// Fetches the bases that nothing fixes again, into the engine. buildx's own `--pull` would look for local parents in a
 /// registry; builders that do not see the engine's images ask the registry at every build anyway.
-fn pull(global: &Global, plan: &Plan, session: &Session) -> anyhow::Result<()> {
+fn pull(global: &Global, loaded: &Loaded, plan: &Plan, session: &Session) -> anyhow::Result<()> {
     if !session.builder.sees_engine_images() {
         return Ok(());
     }
     let mut pulled = BTreeSet::new();
     for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
-        for base in step.external.iter().filter(|base| {
-            base.reference.digest.is_none() && !step.bound.contains_key(&base.reference)
-        }) {
+        for base in step.external.iter().filter(|base| base.reference.digest.is_none()) {
+            let mirrored = loaded.workspace.config.mirrored(&base.reference);
+            let reference = mirrored.unwrap_or_else(|| base.reference.clone()).to_string();
+            // What a lock or a substitute fixes is not asked for again.
+            if step.bound.get(&base.reference).is_some_and(|image| *image != reference) {
+                continue;
+            }
             for (_, platform) in &base.platforms {
-                let (reference, platform) = (base.reference.to_string(), platform.to_string());
+                let (reference, platform) = (reference.clone(), platform.to_string());
                 if !pulled.insert((reference.clone(), platform.clone())) {
                     continue;
                 }

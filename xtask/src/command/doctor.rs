@@ -36,9 +36,11 @@ fn needs_of(loaded: &load::Loaded, args: &DoctorArgs, offline: bool) -> Needs {
     let mut registries: BTreeSet<String> = BTreeSet::new();
     if !offline {
         for vertex in &loaded.graph.vertices {
-            registries.extend(
-                vertex.external.iter().map(|base| base.reference.repository.registry().to_owned()),
-            );
+            registries.extend(vertex.external.iter().map(|base| {
+                let mirrored = loaded.workspace.config.mirrored(&base.reference);
+                let asked = mirrored.as_ref().unwrap_or(&base.reference);
+                asked.repository.registry().to_owned()
+            }));
         }
         for target in targets.iter().filter(|target| target.publish) {
             registries

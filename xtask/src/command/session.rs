@@ -161,6 +161,7 @@ impl Substitutes {
                 Reference { tag: None, digest: Some(image.digest.clone()), ..reference.clone() };
             // What a Dockerfile names by its digest needs nothing in its place.
             if reference.digest.is_none() {
+                let exact = workspace.config.mirrored(&exact).unwrap_or(exact);
                 locked.bound.insert(reference.clone(), exact.to_string());
             }
             let (index, platforms) = (image.digest.clone(), image.platforms.clone());

@@ -48,7 +48,9 @@ pub(super) fn bases(
         let reach = if offline {
             probe::Reach::Unreachable { said: "--offline".to_owned() }
         } else {
-            probe::registry(&session.engine, &session.builder, &recipe.reference, PATIENCE)
+            let mirrored = loaded.workspace.config.mirrored(&recipe.reference);
+            let asked = mirrored.as_ref().unwrap_or(&recipe.reference);
+            probe::registry(&session.engine, &session.builder, asked, PATIENCE)
         };
         let probe::Reach::Unreachable { said } = reach else { continue };
         if !quiet {

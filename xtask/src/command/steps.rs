@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::load::Loaded;
-use crate::graph::{Node, Vertex};
+use crate::engine::buildx::FRONTEND_ARGUMENT;
+use crate::graph::{Binding, External, Node, Vertex};
 use crate::key::{self, Bases, Contexts, Index, Keys, Sources};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{self, Action, Plan, Step, Wanted};
 use crate::publish;
-use crate::reference::Platform;
+use crate::reference::{Platform, Reference};
 use crate::tags::{self, Claim, Facts};
 use crate::workspace::{Channel, Target, TargetName};
 
@@ -20,7 +21,7 @@ pub(super) struct Scope<'a> {
     pub(super) channel: Channel,
     pub(super) bases: &'a Bases,
     /// The references to bind instead of bases, by the base's reference and platform-independent.
-    pub(super) bound: &'a BTreeMap<crate::reference::Reference, String>,
+    pub(super) bound: &'a BTreeMap<Reference, String>,
 }
 
 /// The plan with every step's key, in build order. Actions are filled in by [`plan::decide`].
@@ -135,13 +136,10 @@ fn step(
         mistakes.push(Mistake::new(format!("{name} has no key for {platforms:?}")));
         return Err(mistakes);
     };
+    let instead = |reference: &Reference| instead_of(loaded, scope, reference);
+    let bound = mistakes.take(bound(&external, &instead)).unwrap_or_default();
+    let frontend = frontend(loaded, target, &args, &instead);
     mistakes.none()?;
-    let bound = external
-        .iter()
-        .filter_map(|base| {
-            Some((base.reference.clone(), scope.bound.get(&base.reference)?.clone()))
-        })
-        .collect();
     Ok(Step {
         target: target.clone(),
         platforms: platforms.to_vec(),
@@ -152,6 +150,7 @@ fn step(
         parents,
         external,
         bound,
+        frontend,
         repositories,
         tags,
         attestations: loaded.workspace.config.attestations.clone(),
@@ -163,6 +162,50 @@ fn step(
         held: None,
         named: scope.named.contains(name),
     })
+}
+
+/// What is fetched in place of an image that this workspace does not make: its substitute, its lock, else its mirror.
+fn instead_of(loaded: &Loaded, scope: &Scope<'_>, reference: &Reference) -> Option<String> {
+    let mirrored = || loaded.workspace.config.mirrored(reference).map(|mirror| mirror.to_string());
+    scope.bound.get(reference).cloned().or_else(mirrored)
+}
+
+/// What is bound in place of each base.
+///
+/// # Errors
+/// Where a base can be bound neither by a context nor by an argument.
+fn bound(
+    external: &[External],
+    instead: &dyn Fn(&Reference) -> Option<String>,
+) -> Result<BTreeMap<Reference, String>, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let mut bound = BTreeMap::new();
+    for base in external {
+        let Some(image) = instead(&base.reference) else { continue };
+        if base.binding == Binding::Impossible {
+            mistakes.push(plan::hidden_base(base, &image));
+        }
+        bound.insert(base.reference.clone(), image);
+    }
+    mistakes.none()?;
+    Ok(bound)
+}
+
+/// What `BUILDKIT_SYNTAX` must say so that the frontend is fetched from elsewhere: the argument of that name, else the
+/// `# syntax=` line, with its image replaced. The words after the image are the frontend's own.
+fn frontend(
+    loaded: &Loaded,
+    target: &Target,
+    args: &BTreeMap<String, String>,
+    instead: &dyn Fn(&Reference) -> Option<String>,
+) -> Option<String> {
+    let dockerfile = loaded.dockerfiles.get(&target.dockerfile.value)?;
+    let written = match args.get(FRONTEND_ARGUMENT) {
+        Some(written) => written.trim(),
+        None => dockerfile.syntax()?.0,
+    };
+    let (image, rest) = written.split_at(written.find(' ').unwrap_or(written.len()));
+    Some(format!("{}{rest}", instead(&image.parse().ok()?)?))
 }
 
 /// The fact that follows from the tags.

@@ -11,6 +11,9 @@ use crate::plan::Step;
 use crate::reference::{Digest, Reference};
 use crate::workspace::{ContextSource, SecretSource, TargetName};
 
+/// The build argument that replaces the frontend which `# syntax=` asks for (buildx, `toSolveOpt`).
+pub const FRONTEND_ARGUMENT: &str = "BUILDKIT_SYNTAX";
+
 /// How a parent reaches the builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parent {
@@ -133,6 +136,9 @@ impl Build<'_> {
             {
                 args.insert(argument.clone(), image.clone());
             }
+        }
+        if let Some(frontend) = &self.step.frontend {
+            args.insert(FRONTEND_ARGUMENT.to_owned(), frontend.clone());
         }
         args
     }

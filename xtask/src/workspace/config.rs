@@ -136,11 +136,22 @@ fn read_mirrors(table: &Table<'_>) -> BTreeMap<String, String> {
     let mut mirrors = BTreeMap::new();
     for (host, prefix) in table.string_map("mirrors").unwrap_or_default() {
         let prefix_text = prefix.value.trim_end_matches('/').to_owned();
-        for text in [&host, &prefix_text] {
+        let check = |text: &str| {
             let checked = repository_of(text, "x").map_err(|why| why.of("registry", text));
-            table.check(&prefix.place, checked);
+            table.check(&prefix.place, checked)
+        };
+        let (Some(source), Some(_)) = (check(&host), check(&prefix_text)) else { continue };
+        if source.registry() == host {
+            mirrors.insert(host, prefix_text);
+        } else {
+            table.mistake(
+                Mistake::new(format!(
+                    "{host:?} is no registry's host, so nothing is fetched from its mirror"
+                ))
+                .at(prefix.place)
+                .mend("write the host alone, e.g. \"docker.io\""),
+            );
         }
-        mirrors.insert(host, prefix_text);
     }
     mirrors
 }
