@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::engines;
-use super::lab::{Lab, images};
+use super::lab::{BASE, Lab, images};
 use super::registries::Registry;
 
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
@@ -78,6 +78,36 @@ fn a_build_is_on_what_is_locked() {
     let built = lab.build(&[], 0);
     assert_eq!(lab.content(&digest(&built, "child"), "token"), "new");
     assert_eq!(label(&lab, &digest(&built, "on")), new);
+}
+
+#[test]
+fn without_pixi_its_image_is_run() {
+    let Some(test) = engines::any() else { return };
+    if which::which("pixi").is_ok() || !test.is_private() {
+        // A person's own pixi, or image of it, must not be in the way, nor be replaced.
+        return;
+    }
+    let Some(lab) = Lab::with_base(test) else { return };
+    lab.file("base/pixi", super::double::SCRIPT);
+    lab.file("base/version", "0.77.0");
+    lab.file("base/Dockerfile", &format!("{BASE}COPY --chmod=755 pixi version /bin/\n"));
+    let made = lab.root().join("base");
+    let tag = "--tag=ghcr.io/prefix-dev/pixi:latest";
+    let said = lab.docker(&["build", "--quiet", tag, made.as_str()]);
+    assert_eq!(said.status, Some(0), "{said}");
+    lab.image("stale", "[pixi]\ncuda = \"12.6\"\n", "FROM scratch\nCOPY pixi.lock /\n");
+    lab.file("stale/pixi.toml", "# stale\n[workspace]\n");
+    lab.image("broken", "", "FROM scratch\nCOPY pixi.lock /\n");
+    lab.file("broken/pixi.toml", "# broken\n[workspace]\n");
+    lab.file("broken/pixi.lock", "old");
+    let said = lab.say(&["lock-update", "--only=pixi"]);
+    assert_eq!(said.status, Some(1), "{said}");
+    assert!(said.stdout.contains("torch"), "{said}");
+    assert!(said.stderr.contains("Error: no candidates were found for torch 9.*"), "{said}");
+    let read = |file: &str| std::fs::read_to_string(lab.root().join(file)).unwrap();
+    assert!(read("stale/pixi.lock").contains("torch-2.6.0"));
+    assert_eq!(read("broken/pixi.lock"), "old");
+    lab.docker(&["image", "rm", "--force", "ghcr.io/prefix-dev/pixi:latest"]);
 }
 
 #[test]

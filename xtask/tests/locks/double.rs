@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::workspace::{Said, Workspace};
 
-const SCRIPT: &str = r#"#!/bin/sh
+pub(crate) const SCRIPT: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 if [ "$1" = --version ]; then echo "pixi $(cat "$here/version")"; exit; fi
 check=; dry=
@@ -17,7 +17,7 @@ for word; do
 done
 folder=$(dirname "$manifest")
 name=$(basename "$folder")
-echo "$name: $* cuda=$CONDA_OVERRIDE_CUDA" >> "$here/calls"
+echo "$name: $* cuda=$CONDA_OVERRIDE_CUDA" 2>/dev/null >> "$here/calls"
 echo "begin $name" >> "$here/order"
 sleep 0.1
 lock=$folder/pixi.lock
@@ -28,6 +28,9 @@ if grep -q '# broken' "$manifest"; then
     printf 'half a lo' > "$lock"
     echo "Error: no candidates were found for torch 9.*" >&2
     status=1
+elif grep -q '# slow' "$manifest"; then
+    printf 'half a lo' > "$lock"
+    exec sleep 60
 elif grep -q '# stale' "$manifest"; then
     # As pixi's own check does, it writes unless it is told not to.
     [ $dry ] || echo "- conda: https://c/linux-64/torch-2.6.0-h_0.conda" > "$lock"

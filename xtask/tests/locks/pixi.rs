@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use expect_test::expect;
 
@@ -201,6 +202,34 @@ fn a_pixi_that_is_too_old_is_refused_with_the_version_that_is_needed() {
     }
     let said = Double::new("0.63.2").run(&three, &["fresh"]);
     assert_eq!(said.status, 0, "{}", said.stderr);
+}
+
+#[test]
+fn an_interrupted_solve_leaves_its_lock_as_it_was() {
+    let images = workspace()
+        .image("slow", "", "FROM scratch\n")
+        .file("slow/pixi.toml", "# slow\n[workspace]\n")
+        .file("slow/pixi.lock", OLD);
+    let double = Double::new("0.77.0");
+    let before = tree(images.root());
+    let pixi = format!("--pixi={}", double.program().display());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["lock-update", "--quiet", &pixi])
+        .current_dir(images.root())
+        .env("GIT_CEILING_DIRECTORIES", images.root().parent().unwrap())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while lock(&images, "slow") == OLD {
+        assert!(Instant::now() < end, "pixi never began to write");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(tree(images.root()) == before);
 }
 
 #[test]
