@@ -58,5 +58,7 @@ pub(super) fn found(
         client.base(&asked.repository, name, &is_wanted).map_err(|trouble| trouble.to_string())?;
     let base = base.ok_or_else(|| format!("{} has no {}", asked.repository, name.as_str()))?;
     let BaseImage { digest, platforms, onbuild, created } = base;
+    // As RFC 3339 in UTC, whatever the image's own zone.
+    let created = created.map(|created| created.to_string());
     Ok(Found { digest, platforms, onbuild, created })
 }

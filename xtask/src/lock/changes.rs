@@ -122,7 +122,7 @@ pub fn of_pixi(json: &str) -> Result<Vec<Change>, serde_json::Error> {
                     (old.build, new.build) = (None, None);
                 }
                 let text = |state: Option<Described>| state.map(Described::text);
-                let change = (package.name, text(from), text(to));
+                let change = (shown(&package.name), text(from), text(to));
                 places.entry(change).or_default().push(format!("{environment}/{platform}"));
             }
         }
@@ -142,11 +142,16 @@ struct Described {
 
 impl Described {
     fn text(self) -> String {
-        match self.build {
+        shown(&match self.build {
             Some(build) => format!("{} {build}", self.version),
             None => self.version,
-        }
+        })
     }
+}
+
+/// A channel's words, without anything that a terminal obeys.
+fn shown(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).collect()
 }
 
 /// The version of a package that pixi shows: written, or in the name of its archive. A package from a folder has none:

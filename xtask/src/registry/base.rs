@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::access::Access;
 use super::content::Configuration;
 use super::exchange::Ask;
@@ -19,8 +21,8 @@ pub struct BaseImage {
     pub platforms: BTreeMap<Platform, Digest>,
     /// `Config.OnBuild` of the platforms that were looked at, each trigger once.
     pub onbuild: Vec<String>,
-    /// The youngest of their dates, as they write it (RFC 3339).
-    pub created: Option<String>,
+    /// The youngest of their dates.
+    pub created: Option<Timestamp>,
 }
 
 impl Registries {
@@ -90,6 +92,6 @@ impl BaseImage {
                 self.onbuild.push(trigger);
             }
         }
-        self.created = self.created.take().max(configuration.created);
+        self.created = self.created.max(configuration.created);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use ureq::http::Method;
 
@@ -150,7 +151,7 @@ impl Registries {
             platform,
             labels: inner.labels.unwrap_or_default(),
             onbuild: inner.on_build.unwrap_or_default(),
-            created: wire.created.filter(|created| !created.is_empty()),
+            created: wire.created.and_then(|created| created.parse().ok()),
         })
     }
 }
@@ -161,7 +162,8 @@ pub(super) struct Configuration {
     pub(super) labels: BTreeMap<String, String>,
     /// Not in OCI's, but in Docker's.
     pub(super) onbuild: Vec<String>,
-    pub(super) created: Option<String>,
+    /// What is no date is none.
+    pub(super) created: Option<Timestamp>,
 }
 
 impl Ask<'_> {
