@@ -100,12 +100,12 @@ impl Step {
         names
     }
 
-    /// The external bases whose content nothing fixes: neither a digest, nor the lock, nor a substitute's recipe. Each
-    /// is as old as the last build that fetched it.
-    pub fn unlocked(&self) -> impl Iterator<Item = &Reference> {
-        let references = self.external.iter().map(|base| &base.reference);
-        references
-            .filter(|reference| reference.digest.is_none() && !self.bound.contains_key(*reference))
+    /// The external bases and frontends whose content nothing fixes: neither a digest, nor the lock, nor a substitute's
+    /// recipe. Each is as old as the last build that fetched it. A mirror fixes nothing.
+    pub fn unlocked(&self) -> BTreeSet<Reference> {
+        let keys = self.platforms.iter().filter_map(|platform| self.keys.get(platform));
+        let references = keys.flat_map(PlatformKey::unlocked);
+        references.filter(|reference| reference.digest.is_none()).collect()
     }
 
     /// Files and bytes that it reads from its contexts, over the platforms of this run.

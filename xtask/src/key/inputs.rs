@@ -44,6 +44,18 @@ pub struct PlatformKey {
     pub always: Vec<String>,
 }
 
+impl PlatformKey {
+    /// The images from elsewhere that count as their names, frontends among them.
+    pub fn unlocked(&self) -> impl Iterator<Item = Reference> {
+        let unlocked = self.inputs.iter().filter(|(_, value)| *value == UNLOCKED);
+        unlocked.filter_map(|(name, _)| {
+            let mut words = name.split(' ');
+            let is_image = matches!(words.next(), Some("base" | "frontend"));
+            words.next().filter(|_| is_image)?.parse().ok()
+        })
+    }
+}
+
 /// What one instruction reads from a context.
 #[derive(Clone, Debug)]
 pub struct Read {
@@ -327,13 +339,15 @@ fn add_parents(inputs: &mut Inputs, vertex: &Vertex, platform: &Platform, keys: 
     }
 }
 
+/// What stands for the digest of an image from elsewhere that nothing fixes.
+const UNLOCKED: &str = "unlocked";
 /// What stands for the builder's own platform.
 const BUILDER: &str = "builder";
 
 fn add_external(inputs: &mut Inputs, external: &External, platform: &Platform, bases: &Bases) {
     for (_, base_platform) in external.uses.iter().filter(|(child, _)| child == platform) {
         let value = match bases.get(&external.reference) {
-            None => "unlocked".to_owned(),
+            None => UNLOCKED.to_owned(),
             Some(Base::Locked { index, platforms }) => base_platform
                 .as_ref()
                 .and_then(|platform| platforms.get(platform))
@@ -351,7 +365,7 @@ fn add_frontend(inputs: &mut Inputs, dockerfile: &Dockerfile, bases: &Bases) {
     let locked = written.parse::<Reference>().ok().and_then(|reference| bases.get(&reference));
     let value = match locked {
         Some(Base::Locked { index, .. }) => index.as_str(),
-        _ => "unlocked",
+        _ => UNLOCKED,
     };
     inputs.insert(format!("frontend {written}"), value.to_owned());
 }

@@ -212,6 +212,9 @@ fn a_frontend_is_locked_and_a_base_that_is_not_made_for_a_platform_is_not() {
     assert!(images_lock(&images).contains(&frontend.digest));
     let after = images.plan();
     assert_ne!(key(&after), before);
+    let command = find(&after, "front")["command"].to_string();
+    let bound = format!("--build-arg=BUILDKIT_SYNTAX={host}/dockerfile@{}", frontend.digest);
+    assert!(command.contains(&bound), "{command}");
 }
 
 /// A way to `host` on which every request waits.

@@ -137,3 +137,31 @@ fn a_locked_onbuild_is_carried_out_and_looked_at() {
     lab.file("on/other", "3");
     assert_eq!(status(&lab.build(&[], 0), "on"), "built");
 }
+
+#[test]
+fn a_build_is_by_the_locked_frontend() {
+    let (Some(test), Some(registry)) = (engines::any(), Registry::open()) else { return };
+    let lab = Lab::new(test);
+    let name = format!("{}/frontend:latest", registry.host);
+    if super::frontend::image(test, &name).is_none() {
+        return;
+    }
+    let said = lab.docker(&["push", "--quiet", &name]);
+    assert_eq!(said.status, Some(0), "{said}");
+    lab.docker(&["image", "rm", "--force", &name]);
+    lab.image("on", "", &format!("# syntax={name}\nFROM scratch\nCOPY own /own\n"));
+    let first = super::lab::token();
+    lab.file("on/own", &first);
+    lab.commit();
+    assert!(lab.say(&["plan"]).stdout.contains(&name), "plan says that it is not locked");
+    let said = lab.say(&["lock-update", "--only=bases"]);
+    assert_eq!(said.status, Some(0), "{said}");
+    assert!(!lab.say(&["plan"]).stdout.contains(&name));
+
+    // What the tag names now is no frontend: whoever asks for it fails.
+    push(&lab, &registry, "frontend", "FROM scratch\nCOPY token /token\n", "no frontend");
+    let built = lab.build(&[], 0);
+    assert_eq!(lab.content(built["on"]["digest"].as_str().unwrap(), "own"), first);
+    std::fs::remove_file(lab.root().join("images.lock")).unwrap();
+    lab.build(&[], 1);
+}

@@ -9,6 +9,8 @@ mod build;
 mod double;
 #[path = "../support/engines.rs"]
 mod engines;
+#[path = "../support/frontend.rs"]
+mod frontend;
 #[path = "../support/lab.rs"]
 mod lab;
 mod outdated;
