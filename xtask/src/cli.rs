@@ -156,6 +156,13 @@ After a failure or an interruption the same command finishes what was begun.")]
         after_help = "Examples:\n  cargo xtask inspect notebook-processor\n  cargo xtask inspect base --json"
     )]
     Inspect(InspectArgs),
+    /// Look for what works, and costs time, caching or trust: Dockyard's rules and BuildKit's own
+    #[command(after_help = "Examples:
+  cargo xtask lint
+  cargo xtask lint notebook-processor --json
+
+`# dockyard: allow(RULE)` on the line before a finding allows it. The exit status is 1 where something is found.")]
+    Lint(LintArgs),
     /// Show what this machine has and lacks for building, each with its mend
     #[command(
         after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --offline --json"
@@ -458,6 +465,16 @@ pub(crate) struct TestArgs {
     /// Set a build argument, as for `build`
     #[arg(long, value_name = "[ID:]KEY=VALUE")]
     pub build_arg: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// Images: an id, id:variant, name or folder (default: all)
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

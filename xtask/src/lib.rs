@@ -16,6 +16,7 @@ pub mod execute;
 pub mod graph;
 pub mod human;
 pub mod key;
+pub mod lint;
 pub mod lock;
 pub mod mistake;
 pub mod plan;

@@ -12,6 +12,7 @@ mod engine;
 mod graph;
 mod inspect;
 mod keys;
+mod lint;
 mod list;
 mod load;
 mod lock_update;
@@ -59,6 +60,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Push(args) => push::push(&global, &args),
         Command::Promote(args) => push::promote(&global, &args),
         Command::Inspect(args) => inspect::run(&global, &args),
+        Command::Lint(args) => lint::run(&global, &args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),
     }

@@ -1,6 +1,9 @@
 //! An instruction of a Dockerfile, and what it says, still unexpanded.
 
+use std::collections::BTreeMap;
+
 use super::heredoc::Heredoc;
+use super::mount;
 
 /// One instruction as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,20 @@ impl Instruction {
     /// The values of every flag `name`; a bare `--name` has the empty value.
     pub fn flag_values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.flags.iter().filter_map(move |flag| value_of(flag, name))
+    }
+
+    /// Each `--mount` as its keys in lower case, `dst` and `destination` as `target`, and values, not expanded.
+    pub fn mounts(&self) -> Vec<BTreeMap<String, String>> {
+        let key = |key: String| match key.as_str() {
+            "dst" | "destination" => "target".to_owned(),
+            _ => key,
+        };
+        let pairs = self.flag_values("mount").filter_map(|text| mount::pairs(text).ok());
+        pairs
+            .map(|pairs| {
+                pairs.into_iter().map(|(k, value)| (key(k), value.unwrap_or_default())).collect()
+            })
+            .collect()
     }
 }
 

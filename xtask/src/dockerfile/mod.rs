@@ -110,6 +110,21 @@ impl Dockerfile {
         directives::syntax(&self.text)
     }
 
+    /// Where it lies, relative to the workspace root.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where `needle` stands in the lines of `instruction`; its first word where it is not found, or nothing is asked.
+    pub fn place_of(&self, instruction: &Instruction, needle: Option<&str>) -> Place {
+        self.place(instruction.line, instruction.last_line, needle)
+    }
+
     /// Every stage, in the order of the file.
     pub fn stages(&self) -> impl Iterator<Item = Stage<'_>> {
         self.instructions.iter().filter_map(|instruction| match &instruction.command {
