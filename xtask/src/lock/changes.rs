@@ -116,10 +116,13 @@ pub fn of_pixi(json: &str) -> Result<Vec<Change>, serde_json::Error> {
                 let (mut from, mut to) =
                     (package.before.as_ref().map(described), package.after.as_ref().map(described));
                 // Builds matter where versions do not.
-                if let (Some(old), Some(new)) = (&mut from, &mut to)
-                    && old.version != new.version
-                {
-                    (old.build, new.build) = (None, None);
+                let version = |state: &Option<Described>| {
+                    state.as_ref().map(|described| described.version.clone())
+                };
+                if version(&from) != version(&to) {
+                    for described in [&mut from, &mut to].into_iter().flatten() {
+                        described.build = None;
+                    }
                 }
                 let text = |state: Option<Described>| state.map(Described::text);
                 let change = (shown(&package.name), text(from), text(to));
