@@ -15,11 +15,12 @@ use crate::execute::{self, Job, Limits};
 use crate::lock::bases::{Wanted, wanted};
 use crate::lock::newer::newest;
 use crate::lock::patch::{Edits, Renewal, Variable};
-use crate::mistake::Mistake;
+use crate::mistake::{Mistake, Place};
 use crate::reference::{Digest, Reference, Tag};
 use crate::registry::Registries;
 use crate::report::{self, outdated::OutdatedBase, outdated::OutdatedJson};
-use crate::workspace::{Config, Target, TargetName, Template};
+use crate::tags;
+use crate::workspace::{Config, Fact, FactSource, Target, TargetName};
 
 /// How many references are asked for at once.
 const AT_ONCE: usize = 20;
@@ -199,8 +200,8 @@ fn patch(
 fn texts(loaded: &Loaded, targets: &[&Target]) -> anyhow::Result<BTreeMap<Utf8PathBuf, String>> {
     let mut texts = loaded.workspace.dockerfiles.clone();
     for target in targets {
-        for template in target.args.values() {
-            let file = &template.place.file;
+        let args = target.args.values().map(|template| &template.place.file);
+        for file in args.chain(target.facts.values().map(|fact| &fact.place.file)) {
             if !texts.contains_key(file) {
                 let text = fs::read_to_string(loaded.workspace.root.join(file))?;
                 texts.insert(file.clone(), text);
@@ -222,16 +223,22 @@ fn naming_lines(file: &Dockerfile) -> BTreeSet<u32> {
     named.flat_map(|one| one.line..=one.last_line).collect()
 }
 
-/// What `image.toml` sets, where that is no template.
+/// What `image.toml` sets: the values of `[args]`, and the literal facts that templates there take theirs from.
 fn arguments(target: &Target) -> Vec<Variable<'_>> {
-    let literal = target.args.iter().filter(|(_, template)| !template.value.contains("{{"));
-    let variable = |(name, template)| variable(name, template);
-    literal.map(variable).collect()
-}
-
-fn variable<'a>(name: &'a String, template: &'a Template) -> Variable<'a> {
-    let place = &template.place;
-    Variable { name, file: &place.file, line: place.line, value: &template.value }
+    let mut variables = Vec::new();
+    for (name, template) in &target.args {
+        let Place { file, line, .. } = &template.place;
+        variables.push(Variable { name, file, line: *line, value: &template.value });
+        for fact in tags::names_in(template) {
+            let Some(Fact { source: FactSource::Literal(value), place, .. }) =
+                target.facts.get(&fact)
+            else {
+                continue;
+            };
+            variables.push(Variable { name, file: &place.file, line: place.line, value });
+        }
+    }
+    variables
 }
 
 /// The defaults of a Dockerfile's arguments.

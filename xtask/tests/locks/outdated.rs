@@ -33,6 +33,11 @@ fn newer_digests_and_tags_with_their_patch() {
         .image("py", "", &format!("ARG PY={host}/python:3.12-slim\nFROM $PY AS a\nRUN true\nFROM ${{PY}}\n"))
         .image("pin", "", &format!("FROM {host}/pinned:1.0@{pinned}\n"))
         .image("split", "", &format!("ARG MINOR=12\nFROM {host}/python:3.$MINOR-slim\n"))
+        .image(
+            "fact",
+            "args.TAG = \"noble-cuda-{{ cuda }}\"\n[facts]\ncuda = \"13.0.0\"\n",
+            &format!("ARG TAG\nFROM {host}/cuda:$TAG\n"),
+        )
         .image("child", "", "FROM ghcr.io/acme/py\n")
         .file(".gitignore", "/target/\n");
     assert_eq!(images.run(&["lock-update", "--quiet"]).status, 0);
@@ -50,7 +55,8 @@ fn newer_digests_and_tags_with_their_patch() {
     expect![[r#"
         base newer where to be built again
         HOST/base sha256:NEW (locked: sha256:OLD) cuda/Dockerfile:4:6 cuda
-        HOST/cuda:noble-cuda-13.0.0 :noble-cuda-13.1.0 cuda/Dockerfile:2:6 cuda
+        HOST/cuda:noble-cuda-13.0.0 :noble-cuda-13.1.0 cuda/Dockerfile:2:6 cuda, fact
+        fact/Dockerfile:2:6
         HOST/pinned:1.0 :1.1 pin/Dockerfile:1:6 pin
         HOST/python:3.12-slim :3.13-slim py/Dockerfile:4:6 child, py, split
         split/Dockerfile:2:6
@@ -77,6 +83,7 @@ fn newer_digests_and_tags_with_their_patch() {
         |file: &str| fs::read_to_string(images.root().join(file)).unwrap().replace(host, "HOST");
     let newer = registry.tag("pinned", "1.1").unwrap();
     assert_eq!(text("cuda/image.toml"), "args.CUDA = \"13.1.0\"\n");
+    assert!(text("fact/image.toml").ends_with("{{ cuda }}\"\n[facts]\ncuda = \"13.1.0\"\n"));
     assert!(text("cuda/Dockerfile").ends_with("COPY --from=HOST/tool:8 \\\n  /a /b"));
     assert!(text("py/Dockerfile").starts_with("ARG PY=HOST/python:3.13-slim\nFROM $PY AS a\n"));
     assert_eq!(text("pin/Dockerfile"), format!("FROM HOST/pinned:1.1@{newer}\n"));
