@@ -1,11 +1,16 @@
 //! What can be typed. Types only: `command` says what each does.
 
+use std::time::Duration;
+
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::substitute::Word;
 use crate::reference::{Platform, Tag};
-use crate::workspace::Channel;
+use crate::workspace::{Channel, parse_duration};
+
+/// A registry that is silent for longer is of no use.
+const LONGEST_SILENCE: Duration = Duration::from_hours(1);
 
 /// Builds, tests and publishes a monorepo of container images.
 ///
@@ -292,6 +297,9 @@ pub(crate) struct PublicationArgs {
     /// Let this tag move although it would not move forward; repeat for several
     #[arg(long, value_name = "TAG")]
     pub allow_move: Vec<Tag>,
+    /// How long a registry may be silent, as 90s or 2m; all pauses and attempts are in proportion (default: 60s)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub registry_timeout: Option<Duration>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -525,4 +533,38 @@ pub(crate) struct EngineStart {
     /// With Docker's classic image store instead of containerd's
     #[arg(long)]
     pub classic_store: bool,
+}
+
+/// `500ms`, `90s`, `2m`, or seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    let milliseconds = text.strip_suffix("ms").and_then(|number| number.trim().parse().ok());
+    let time = milliseconds
+        .map(Duration::from_millis)
+        .or_else(|| parse_duration(text).map(Duration::from_secs))
+        .filter(|time| !time.is_zero() && *time <= LONGEST_SILENCE);
+    time.ok_or_else(|| "a time of 1ms to 1h, as 90s or 2m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::time;
+
+    #[test]
+    fn times() {
+        for (text, milliseconds) in [
+            ("500ms", Some(500)),
+            ("90s", Some(90_000)),
+            ("2m", Some(120_000)),
+            ("7", Some(7_000)),
+            ("0", None),
+            ("-1s", None),
+            ("2h", None),
+            ("ms", None),
+            ("soon", None),
+        ] {
+            assert_eq!(time(text).ok(), milliseconds.map(Duration::from_millis), "{text}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ impl Press {
     fn new(test: &'static TestEngine) -> Option<Self> {
         let (first, second) = (Registry::open()?, Registry::locked()?);
         let mut lab = Lab::with_base(test)?;
-        let login = login(test, &second.host);
+        let login = registries::docker_config_beside(&test.command("docker"), &[&second.host]);
         lab.set("DOCKER_CONFIG", login.path().to_str().unwrap());
         // Pushes of one person wait for each other: these tests are many persons.
         lab.set("XDG_STATE_HOME", login.path().to_str().unwrap());
@@ -73,24 +73,6 @@ impl Press {
             self.second.tag(&format!("other/lab/{id}"), tag),
         ]
     }
-}
-
-/// Docker's configuration of the engine's own, with its plug-ins, and a login for `host`.
-fn login(test: &'static TestEngine, host: &str) -> tempfile::TempDir {
-    let folder = registries::docker_config(&[host]);
-    let command = test.command("docker");
-    let own = command
-        .get_envs()
-        .find(|(name, _)| *name == "DOCKER_CONFIG")
-        .and_then(|(_, value)| Some(std::path::PathBuf::from(value?)))
-        .or_else(|| Some(std::path::PathBuf::from(std::env::var_os("DOCKER_CONFIG")?)))
-        .or_else(|| Some(std::path::Path::new(&std::env::var_os("HOME")?).join(".docker")))
-        .unwrap();
-    let plugins = own.join("cli-plugins");
-    if plugins.is_dir() {
-        std::os::unix::fs::symlink(plugins, folder.path().join("cli-plugins")).unwrap();
-    }
-    folder
 }
 
 /// The tags of a repository, and the repositories, as the registry itself lists them.

@@ -32,7 +32,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> anyhow::Result<ExitCod
             .mend(format!("one of {}", names.join(", ")))
             .into_error());
     };
-    let inspected = inspect(&prepared, step, &registries(global.quiet))?;
+    let inspected = inspect(&prepared, step, &registries(global.quiet, None))?;
     if args.json {
         report::json(&InspectJson::new(&inspected))?;
     } else {

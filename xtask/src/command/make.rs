@@ -21,8 +21,8 @@ use crate::execute::test::Tester;
 use crate::key::{Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{self, Action, Plan, Step};
-use crate::publish::{Found, Holding, Holdings, upload};
-use crate::registry::Registries;
+use crate::publish::{Found, Holding, Holdings, Way, upload, waits};
+use crate::registry::{Registries, rest};
 use crate::report;
 use crate::workspace::TargetName;
 
@@ -210,8 +210,22 @@ impl Sender<'_> {
             _ => {
                 tell(&format!("sending {}:{tag}", to.staging.familiar()));
                 let engine = self.workshop.engine;
-                upload(engine, &made.digest, made.bytes, &to.staging, &tag, tell)?;
-                match look().map_err(anyhow::Error::from)? {
+                let arrived = || {
+                    let found = look();
+                    matches!(found, Ok(Found::Image(holding)) if self.is_on_parents(step, &holding))
+                };
+                let way = Way { limits: self.registries.limits(), arrived: &arrived, tell };
+                upload(engine, &made.digest, made.bytes, &to.staging, &tag, &way)?;
+                let mut found = look().map_err(anyhow::Error::from)?;
+                for wait in waits() {
+                    if matches!(found, Found::Image(_)) {
+                        break;
+                    }
+                    // Some registries show late what was written.
+                    rest(wait);
+                    found = look().map_err(anyhow::Error::from)?;
+                }
+                match found {
                     Found::Image(holding) if self.is_on_parents(step, &holding) => holding,
                     Found::Image(_) => {
                         return Err(NotMade::Other(anyhow::anyhow!(

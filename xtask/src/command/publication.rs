@@ -1,6 +1,7 @@
 //! What a push or promotion is about: the plan for every platform, where each image goes, and what is staged already.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::load::{self, Loaded};
 use super::session::{self, Substitutes};
@@ -11,7 +12,7 @@ use crate::key::{Base, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Plan, Step, Wanted};
 use crate::publish::{self, Destinations, Found, Holding, Holdings, Narrowing, WantedName};
-use crate::registry::{Registries, Settings};
+use crate::registry::{Limits, Registries, Settings};
 use crate::tags::{self, Facts, WantedTag};
 use crate::workspace::{Channel, Target, TargetName};
 
@@ -158,8 +159,12 @@ fn shared_keys(plan: &Plan, destinations: &BTreeMap<TargetName, Destinations>) -
 }
 
 /// A client with the machine's logins, that tells of its pauses unless it is to be quiet.
-pub(super) fn registries(quiet: bool) -> Registries {
+/// Silence that is longer than `timeout` is trouble.
+pub(super) fn registries(quiet: bool, timeout: Option<Duration>) -> Registries {
     let mut settings = Settings::new(Environment::of_process());
+    if let Some(timeout) = timeout {
+        settings.limits = Limits::with_silence(timeout);
+    }
     if !quiet {
         settings.tell = Box::new(|retry| anstream::eprintln!("{retry}"));
     }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -18,10 +20,14 @@ use crate::plan::Step;
 use crate::publish::{
     self, Change, Decided, Entry, Holding, Journal, Note, Publication, take_turn,
 };
+use crate::reference::Repository;
 use crate::registry::Registries;
 use crate::report::{self, PublicationJson, PublishedImage};
 use crate::tags::Occasion;
 use crate::workspace::{Channel, Target, TargetName, VersionSource};
+
+/// How often a question to a person looks whether we were interrupted.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode> {
     interrupt::listen();
@@ -56,18 +62,27 @@ fn publish(
     let state = state_folder(&prepared.loaded.workspace.root);
     // Held to the end: on one machine, one publication follows the other.
     let _turn = if args.dry_run { None } else { Some(turn(global)?) };
-    if let Some(left) = Journal::unfinished(&state).filter(|_| !global.quiet) {
-        say_unfinished(&left);
+    let unfinished = Journal::unfinished(&state);
+    if let Some(left) = unfinished.as_ref().filter(|_| !global.quiet) {
+        say_unfinished(left);
     }
-    let registries = registries(global.quiet);
+    let registries = registries(global.quiet, args.registry_timeout);
     let mut staged = prepared.staged(&registries)?;
     let missing = Missing::new(prepared, &staged);
     let mut verifier = Verifier::new(prepared, global.quiet);
     if args.dry_run {
         return dry_run(global, args, prepared, &registries, &staged, &mut verifier);
     }
-    if !missing.is_empty() {
+    let nothing_was_missing = missing.is_empty();
+    if !nothing_was_missing {
         let Some(maker) = maker else { return Err(missing.not_staged(prepared, &staged)) };
+        let wanted = missing.published(prepared);
+        can_write(
+            &registries,
+            wanted
+                .filter_map(|step| prepared.destinations.get(&step.name()))
+                .flat_map(|to| std::iter::once(&to.staging).chain(&to.repositories)),
+        )?;
         before_building(prepared, &registries, &missing)?;
         match maker.make(global, prepared, &registries, &missing, &mut staged, &verifier)? {
             Ok(()) => {}
@@ -96,7 +111,14 @@ fn publish(
             anstream::eprintln!("nothing was published");
             return Ok(ExitCode::from(FAILED));
         }
+        if nothing_was_missing {
+            // It was not asked before building, and a tag that cannot be written would stop others in the middle.
+            let writes = decided.iter().filter(|one| one.change.writes());
+            can_write(&registries, writes.map(|one| &one.wanted.repository))?;
+        }
         write(global, prepared, &registries, &publications, &decided)?;
+    } else if unfinished.is_some_and(|left| is_done(&left, &decided)) {
+        Journal::forget(&state);
     }
     finish(global, args, prepared, &staged, &decided, true)
 }
@@ -145,6 +167,15 @@ fn turn(global: &Global) -> anyhow::Result<publish::Turn> {
         .context("interrupted while waiting for another push")
 }
 
+/// Whether all that an earlier push left undone is as it would have made it.
+fn is_done(left: &Note, decided: &[Decided]) -> bool {
+    left.entries.iter().all(|entry| {
+        decided
+            .iter()
+            .any(|one| one.wanted.repository == entry.repository && one.wanted.tag == entry.tag)
+    })
+}
+
 fn say_unfinished(left: &Note) {
     let done = left.entries.iter().filter(|entry| entry.done).count();
     let commit = left.commit.as_deref().unwrap_or("no commit");
@@ -158,21 +189,25 @@ fn say_unfinished(left: &Note) {
     );
 }
 
-/// What would stop the publication is found before hours of building: rights to write, and versions that are taken.
+/// # Errors
+/// Every repository that cannot be written.
+fn can_write<'r>(
+    registries: &Registries,
+    repositories: impl Iterator<Item = &'r Repository>,
+) -> anyhow::Result<()> {
+    let repositories: BTreeSet<&Repository> = repositories.collect();
+    let repositories: Vec<&Repository> = repositories.into_iter().collect();
+    publish::all(publish::parallel(&repositories, |repository| registries.can_write(repository)))
+        .map(drop)
+        .map_err(troubles)
+}
+
+/// What would stop the publication is found before hours of building: versions that are taken.
 fn before_building(
     prepared: &Prepared,
     registries: &Registries,
     missing: &Missing<'_>,
 ) -> anyhow::Result<()> {
-    let mut repositories = BTreeSet::new();
-    for step in missing.published(prepared) {
-        let Some(to) = prepared.destinations.get(&step.name()) else { continue };
-        repositories.insert(&to.staging);
-        repositories.extend(&to.repositories);
-    }
-    let repositories: Vec<_> = repositories.into_iter().collect();
-    publish::all(publish::parallel(&repositories, |repository| registries.can_write(repository)))
-        .map_err(troubles)?;
     let mut names = Vec::new();
     for step in missing.published(prepared) {
         let wanted = prepared.names(step, &step.tags);
@@ -279,8 +314,21 @@ fn confirm(args: &PublicationArgs, decided: &[Decided]) -> anyhow::Result<bool> 
         return Ok(true);
     }
     anstream::eprint!("write these tags ({})? [y/N] ", report::counts(decided));
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).context("failed to read the answer")?;
+    // The read goes on through Ctrl-C, so that it may not be waited for.
+    let (sender, answers) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer).map(|_| answer);
+        let _nobody_waits = sender.send(read);
+    });
+    let answer = loop {
+        match answers.recv_timeout(LOOK) {
+            Ok(answer) => break answer.context("failed to read the answer")?,
+            Err(_) if interrupt::interrupted() => return Ok(false),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => anyhow::bail!("failed to read the answer"),
+        }
+    };
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
@@ -337,10 +385,15 @@ fn write(
         ));
     })
     .map_err(|not_written| {
-        troubles(not_written.reasons).context(format!(
+        let state = format!(
             "{} of {} tags were written; the same command writes the others",
             not_written.written, not_written.of
-        ))
+        );
+        if interrupt::interrupted() {
+            // Of an interrupted command no error is shown, but this has to be known.
+            anstream::eprintln!("{state}");
+        }
+        troubles(not_written.reasons).context(state)
     })
 }
 

@@ -78,6 +78,11 @@ impl Journal {
         let _stays = fs::remove_file(&self.file);
     }
 
+    /// What an earlier publication left undone is done.
+    pub fn forget(state: &Utf8Path) {
+        let _stays = fs::remove_file(Self::file(state));
+    }
+
     fn write(&self) -> anyhow::Result<()> {
         let write = || -> anyhow::Result<()> {
             let folder = self.file.parent().unwrap_or(Utf8Path::new("."));

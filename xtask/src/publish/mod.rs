@@ -18,7 +18,7 @@ pub use journal::{Entry, Journal, Note};
 pub use moves::{Change, Pushed, There, WantedName, around_version, decide};
 pub use policy::violations;
 pub use serial::{Turn, take_turn};
-pub use upload::upload;
+pub use upload::{Way, upload};
 pub use write::{
-    Decided, NotWritten, Publication, all, compare, copy, ordered, parallel, taken, write,
+    Decided, NotWritten, Publication, all, compare, copy, ordered, parallel, taken, waits, write,
 };

@@ -12,7 +12,7 @@ use super::holding::{Holding, head, is_whole, pushed};
 use super::{Change, Journal, There, WantedName, decide};
 use crate::key::{Identity, Key};
 use crate::reference::{Digest, Repository, Tag};
-use crate::registry::{Kind, Manifest, Registries, Trouble};
+use crate::registry::{Kind, Manifest, Registries, Trouble, rest};
 use crate::workspace::Version;
 
 /// Questions and writes at once.
@@ -141,8 +141,12 @@ pub fn taken(
     let Some(digest) = head(registries, &name.repository, (&name.tag).into())? else {
         return Ok(None);
     };
-    let Some(content) = registries.content(&name.repository, &digest)? else {
-        return Ok(None);
+    let content = match registries.content(&name.repository, &digest) {
+        Ok(Some(content)) => content,
+        // A part of it is gone: what is built tells whether it is the same.
+        Ok(None) => return Ok(None),
+        Err(trouble) if trouble.kind == Kind::NotFound => return Ok(None),
+        Err(trouble) => return Err(trouble),
     };
     let built_for = content.images.values().find_map(|image| Identity::read(&image.labels));
     Ok(match built_for {
@@ -275,27 +279,43 @@ fn manifests(
 /// Writes one tag and reads it back.
 fn write_one(registries: &Registries, one: &Decided, manifest: &Manifest) -> anyhow::Result<()> {
     let WantedName { repository, tag, immutable, .. } = &one.wanted;
-    if *immutable && one.change == Change::Create {
-        // Somebody else may have been faster since the comparison.
-        match head(registries, repository, tag.into())? {
-            Some(there) if there != one.digest => anyhow::bail!(
-                "{}:{tag} was published by somebody else meanwhile, with other content ({})",
-                repository.familiar(),
-                super::moves::short(&there)
-            ),
-            _ => {}
+    // Somebody else may have been faster since the comparison.
+    let there = head(registries, repository, tag.into())?;
+    let compared = match &one.change {
+        Change::Move { from } => Some(from),
+        _ => None,
+    };
+    match &there {
+        // By our own hand, with a lost answer or before a kill. Some registries refuse to write it again.
+        Some(there) if *there == one.digest => return Ok(()),
+        Some(there) if *immutable => anyhow::bail!(
+            "{}:{tag} was published by somebody else meanwhile, with other content ({})",
+            repository.familiar(),
+            super::moves::short(there)
+        ),
+        Some(there) if compared != Some(there) => anyhow::bail!(
+            "{}:{tag} was moved by somebody else meanwhile, to {}; push again",
+            repository.familiar(),
+            super::moves::short(there)
+        ),
+        _ => {}
+    }
+    if let Err(trouble) = registries.put_manifest(repository, tag, manifest) {
+        // Of an attempt whose answer was lost, the registry may have done what was asked.
+        let done = trouble.kind != Kind::Interrupted
+            && head(registries, repository, tag.into())
+                .is_ok_and(|it| it.as_ref() == Some(&one.digest));
+        if !done {
+            return Err(trouble.into());
         }
     }
-    registries.put_manifest(repository, tag, manifest)?;
-    let mut wait = FIRST_WAIT;
     let mut there = None;
-    for _ in 0..LOOKS {
+    for wait in waits() {
         there = head(registries, repository, tag.into())?;
         if there.as_ref() == Some(&one.digest) {
             return Ok(());
         }
-        std::thread::sleep(wait);
-        wait *= 2;
+        rest(wait);
     }
     match there {
         Some(there) => anyhow::bail!(
@@ -309,6 +329,11 @@ fn write_one(registries: &Registries, one: &Decided, manifest: &Manifest) -> any
             repository.familiar()
         ),
     }
+}
+
+/// The pauses between looks at what was just written: some registries show it late.
+pub fn waits() -> impl Iterator<Item = Duration> {
+    (0..LOOKS).map(|look| FIRST_WAIT * 2_u32.pow(look))
 }
 
 /// Applies `work` to each item, a few at once, and gives the results in the items' order.

@@ -1,5 +1,6 @@
 //! An image from one repository to another, byte for byte.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Mutex;
@@ -57,7 +58,13 @@ impl Registries {
         let source = self.ask(from, Access::Pull, wanted.clone());
         let mut tree = Vec::new();
         self.gather(&source, digest, 0, &mut tree)?;
-        let there = self.in_parallel(&tree, |(manifest, _)| self.head(to, &manifest.digest))?;
+        let there = self.in_parallel(&tree, |(manifest, _)| {
+            match self.head(to, &manifest.digest) {
+                // Of a repository that is not there yet; writing will tell.
+                Err(trouble) if trouble.may_mean_absent() => Ok(None),
+                other => other,
+            }
+        })?;
         let missing: Vec<&(Manifest, Vec<Descriptor>)> = tree
             .iter()
             .zip(there)
@@ -128,29 +135,31 @@ impl Registries {
         let near = from.registry() == to.registry();
         let access = if near { Access::Mount { from } } else { Access::Push };
         let target = self.ask(to, access, wanted.to_owned());
-        self.retrying(|| {
-            if target.has_blob(blob)? {
+        // Each question has its own attempts, so that faults in all of them do not use up those of the transfer.
+        self.retrying_moves(|moved| {
+            if self.retrying(|| target.has_blob(blob))? {
                 return Ok(Moved::Present);
             }
             let mount = near.then_some((&blob.digest, from));
-            let Some(location) = target.begin_upload(mount)? else {
+            let Some(location) = self.retrying(|| target.begin_upload(mount))? else {
                 return Ok(Moved::Mounted);
             };
             let address = source.address(&format!("/blobs/{}", blob.digest))?;
-            let response = source.send(&Method::GET, &address, &[], Payload::Empty)?;
-            match response.status().as_u16() {
-                200 => {}
-                404 => {
-                    return Err(source.not_found().saying(&format!("{} is gone", blob.digest)));
+            let response = self.retrying(|| {
+                let response = source.send(&Method::GET, &address, &[], Payload::Empty)?;
+                match response.status().as_u16() {
+                    200 => Ok(response),
+                    404 => Err(source.not_found().saying(&format!("{} is gone", blob.digest))),
+                    _ => Err(source.of_status(response)),
                 }
-                _ => return Err(source.of_status(response)),
-            }
+            })?;
             let body = response.into_body().into_with_config().limit(u64::MAX).reader();
             let mut checked = Checked {
                 body,
                 blob,
                 hash: Some(Hash::like(&blob.digest)),
                 left: blob.size,
+                moved,
                 source,
             };
             let address = with_parameter(&location, "digest", blob.digest.as_str());
@@ -216,7 +225,10 @@ impl Ask<'_> {
         match response.status().as_u16() {
             200 => Ok(true),
             404 => Ok(false),
-            _ => Err(self.of_status(response)),
+            _ => match self.of_status(response) {
+                trouble if trouble.may_mean_absent() => Ok(false),
+                trouble => Err(trouble),
+            },
         }
     }
 }
@@ -227,6 +239,7 @@ struct Checked<'a, R> {
     blob: &'a Descriptor,
     hash: Option<Hash>,
     left: u64,
+    moved: &'a Cell<bool>,
     source: &'a Ask<'a>,
 }
 
@@ -247,6 +260,7 @@ impl<R: Read> Read for Checked<'_, R> {
             return Err(io::Error::other(trouble.saying(&format!("{digest} ended early"))));
         }
         self.left -= read as u64;
+        self.moved.set(true);
         if let Some(hash) = &mut self.hash {
             hash.update(&buffer[..read]);
         }

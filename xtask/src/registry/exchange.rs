@@ -1,5 +1,6 @@
 //! One question on its way: authorised, redirected, judged by its status, and tried again.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::Read;
 use std::sync::{Arc, PoisonError};
@@ -91,10 +92,24 @@ impl Registries {
         &self,
         mut attempt: impl FnMut() -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let begun = Instant::now();
+        self.retrying_moves(|_| attempt())
+    }
+
+    /// As [`retrying`](Self::retrying), for attempts that say whether they moved bytes: their time is not counted. What
+    /// takes hours may break after one of them, and is tried again nevertheless.
+    pub(super) fn retrying_moves<T>(
+        &self,
+        mut attempt: impl FnMut(&Cell<bool>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let mut begun = Instant::now();
         let mut failed = 0;
         loop {
-            let trouble = match attempt() {
+            let (this, moved) = (Instant::now(), Cell::new(false));
+            let result = attempt(&moved);
+            if moved.get() {
+                begun += this.elapsed();
+            }
+            let trouble = match result {
                 Ok(done) => return Ok(done),
                 Err(trouble) if interrupt::interrupted() => {
                     return Err(Trouble { kind: Kind::Interrupted, message: None, ..trouble });
@@ -120,7 +135,7 @@ impl Registries {
 }
 
 /// Waits, but not for a person who wants us to end.
-fn rest(pause: Duration) {
+pub fn rest(pause: Duration) {
     let end = Instant::now() + pause;
     while !interrupt::interrupted() {
         let left = end.saturating_duration_since(Instant::now());

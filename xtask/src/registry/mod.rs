@@ -32,7 +32,7 @@ use camino::Utf8PathBuf;
 pub use base::BaseImage;
 pub use content::{Attestation, Content, ImageContent};
 pub use copy::Copied;
-pub use exchange::Retry;
+pub use exchange::{Retry, rest};
 pub use manifest::{Descriptor, Manifest};
 pub use trouble::{Kind, Trouble};
 
@@ -51,7 +51,7 @@ pub struct Limits {
     pub silence: Duration,
     /// For the answer to the last byte of a blob or a manifest, which a registry may first have to move.
     pub commit: Duration,
-    /// Over all attempts of one question: none begins after it.
+    /// Over all attempts of one question: none begins after it. Attempts that moved bytes do not count.
     pub total: Duration,
     /// How often one thing is tried.
     pub attempts: u32,
@@ -70,10 +70,31 @@ impl Default for Limits {
             silence: Duration::from_mins(1),
             commit: Duration::from_mins(5),
             total: Duration::from_mins(5),
-            attempts: 10,
+            attempts: 15,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
             parallel: 4,
+        }
+    }
+}
+
+impl Limits {
+    /// For registries that may be silent for so long: everything else is in proportion.
+    #[must_use]
+    pub fn with_silence(silence: Duration) -> Self {
+        let usual = Self::default();
+        let factor = silence.as_secs_f64() / usual.silence.as_secs_f64();
+        let scaled = |usual: Duration| {
+            Duration::try_from_secs_f64(usual.as_secs_f64() * factor).unwrap_or(usual)
+        };
+        Self {
+            connect: usual.connect.min(silence),
+            silence,
+            commit: scaled(usual.commit),
+            total: scaled(usual.total),
+            first_pause: scaled(usual.first_pause),
+            longest_pause: scaled(usual.longest_pause),
+            ..usual
         }
     }
 }
@@ -132,6 +153,11 @@ impl Registries {
             trust,
             hosts: Mutex::default(),
         }
+    }
+
+    /// How long it waits, and how often it tries.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     fn host(&self, name: &str) -> Arc<Host> {

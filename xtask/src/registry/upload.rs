@@ -21,7 +21,14 @@ impl Registries {
     pub fn can_write(&self, repository: &Repository) -> Result<(), Trouble> {
         let ask = self.ask(repository, Access::Push, format!("write to {repository}"));
         self.retrying(|| {
-            if let Some(location) = ask.begin_upload(None)? {
+            let begun = ask.begin_upload(None).map_err(|trouble| match trouble.kind {
+                Kind::NotFound => trouble.saying(
+                    "the repository does not exist and is not made by writing to it, or no registry answers there; \
+                     create it, or mend its name in `repositories` or `registries`",
+                ),
+                _ => trouble,
+            })?;
+            if let Some(location) = begun {
                 // Registries that cannot cancel let an upload run out by itself.
                 let _left = ask.send(&Method::DELETE, &location, &[], Payload::Empty);
             }

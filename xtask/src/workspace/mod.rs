@@ -39,6 +39,7 @@ pub use settings::{
     InFile, LockKind, PixiSettings, SecretSource, Target, TargetName, Template, TestRun,
     TestSettings, VersionSource,
 };
+pub(crate) use tests_section::parse_duration;
 pub use version::Version;
 
 use crate::mistake::{Mistake, Mistakes, Place};

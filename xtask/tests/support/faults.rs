@@ -13,10 +13,10 @@
 //! record: a test then knows what the registry has really done. TLS is not spoken: a `ClientHello` gets the answer of
 //! Go's server, and no record.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,6 +45,26 @@ pub(crate) enum Fault {
     Answer(u16, Vec<(String, String)>, Vec<u8>),
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refusal { status, retry_after: Some(_), .. } => {
+                write!(f, "{status} with Retry-After")
+            }
+            Self::Status(status) | Self::Refusal { status, .. } | Self::Answer(status, ..) => {
+                write!(f, "{status}")
+            }
+            Self::ResetBefore => f.write_str("reset before"),
+            Self::ResetAfter => f.write_str("reset after"),
+            Self::Cut => f.write_str("cut"),
+            Self::Hang(_) => f.write_str("hang"),
+            Self::Without(name) => write!(f, "without {name}"),
+            Self::With(name, _) => write!(f, "with {name}"),
+            Self::Flip => f.write_str("flip"),
+        }
+    }
+}
+
 /// For which requests, and how often.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
@@ -53,12 +73,23 @@ pub(crate) struct Rule {
     fault: Fault,
     skipped: usize,
     left: usize,
+    /// Only from when, and only until, the registry has done such a request.
+    since: Option<(String, String)>,
+    until: Option<(String, String)>,
 }
 
 impl Rule {
     /// For every request of the method to a path that holds `path`.
     pub(crate) fn on(method: &str, path: &str, fault: Fault) -> Self {
-        Self { method: method.into(), path: path.into(), fault, skipped: 0, left: usize::MAX }
+        Self {
+            method: method.into(),
+            path: path.into(),
+            fault,
+            skipped: 0,
+            left: usize::MAX,
+            since: None,
+            until: None,
+        }
     }
 
     /// Only so often.
@@ -71,8 +102,26 @@ impl Rule {
         Self { skipped, ..self }
     }
 
-    fn fits(&self, method: &str, path: &str) -> bool {
-        (self.method == "*" || self.method == method) && path.contains(&self.path)
+    /// Only once the registry has done a request of this method to a path that holds `path`.
+    pub(crate) fn since(self, method: &str, path: &str) -> Self {
+        Self { since: Some((method.into(), path.into())), ..self }
+    }
+
+    /// Only until then.
+    pub(crate) fn until(self, method: &str, path: &str) -> Self {
+        Self { until: Some((method.into(), path.into())), ..self }
+    }
+
+    fn fits(&self, method: &str, path: &str, seen: &[Seen]) -> bool {
+        let done = |(method, path): &(String, String)| {
+            seen.iter().any(|one| {
+                one.method == *method && one.path.contains(path.as_str()) && one.was_done()
+            })
+        };
+        (self.method == "*" || self.method == method)
+            && path.contains(&self.path)
+            && self.since.as_ref().is_none_or(done)
+            && !self.until.as_ref().is_some_and(done)
     }
 }
 
@@ -88,7 +137,20 @@ pub(crate) struct Seen {
     pub(crate) passed: Option<u16>,
     /// Whether it came with an `Authorization`, and of which kind: `Basic`, `Bearer`.
     pub(crate) authorization: Option<String>,
+    /// When it came and when it was answered, in one count over all proxies.
+    pub(crate) began: u64,
+    pub(crate) ended: u64,
 }
+
+impl Seen {
+    /// Whether the registry did it, whatever the client was told.
+    pub(crate) fn was_done(&self) -> bool {
+        self.passed.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// Counts what happens at all proxies.
+static TIME: AtomicU64 = AtomicU64::new(0);
 
 impl std::fmt::Display for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -119,6 +181,8 @@ struct State {
     /// `Authorization` that is asked for, and what it must be.
     login: Option<Login>,
     tokens: u64,
+    /// How often which fault was made.
+    made: BTreeMap<String, usize>,
 }
 
 #[derive(Clone)]
@@ -181,6 +245,11 @@ impl Faults {
     /// What was asked so far, in the order of the answers.
     pub(crate) fn requests(&self) -> Vec<Seen> {
         self.state().seen.clone()
+    }
+
+    /// How often which fault was made so far.
+    pub(crate) fn made(&self) -> BTreeMap<String, usize> {
+        self.state().made.clone()
     }
 
     /// Forgets what was asked so far, and gives it.
@@ -343,15 +412,22 @@ impl Shared {
         let authorization = request
             .header("authorization")
             .map(|value| value.split(' ').next().unwrap_or_default().to_owned());
+        let began = TIME.fetch_add(1, Ordering::SeqCst);
         let seen = |status, passed| Seen {
             method: method.to_owned(),
             path: path.to_owned(),
             status,
             passed,
             authorization: authorization.clone(),
+            began,
+            ended: TIME.fetch_add(1, Ordering::SeqCst),
         };
         let record = |seen: Seen| self.state.lock().expect("no thread panics").seen.push(seen);
         let fault = self.fault(method, path);
+        if let Some(fault) = &fault {
+            let mut state = self.state.lock().expect("no thread panics");
+            *state.made.entry(fault.to_string()).or_default() += 1;
+        }
         let own = match &fault {
             Some(Fault::Status(status)) => {
                 Some(Message::error(*status, "FAULT", "a fault of the test", vec![]))
@@ -418,8 +494,9 @@ impl Shared {
     /// The fault for a request, by the rules and then by chance.
     fn fault(&self, method: &str, path: &str) -> Option<Fault> {
         let mut state = self.state.lock().expect("no thread panics");
-        for rule in &mut state.rules {
-            if !rule.fits(method, path) || rule.left == 0 {
+        let State { rules, seen, .. } = &mut *state;
+        for rule in rules {
+            if !rule.fits(method, path, seen) || rule.left == 0 {
                 continue;
             }
             if rule.skipped > 0 {
@@ -568,6 +645,8 @@ const _: () = {
     let _: fn(&Faults, &str, Option<&str>, u64) = Faults::token_server;
     let _: [fn(&Faults) -> Vec<Seen>; 2] = [Faults::requests, Faults::take_requests];
     let _: [fn(Rule, usize) -> Rule; 2] = [Rule::times, Rule::after];
+    let _: [fn(Rule, &str, &str) -> Rule; 2] = [Rule::since, Rule::until];
+    let _: fn(&Faults) -> BTreeMap<String, usize> = Faults::made;
     let _ = [
         Fault::ResetBefore,
         Fault::ResetAfter,
@@ -576,4 +655,5 @@ const _: () = {
         Fault::Hang(Duration::ZERO),
         Fault::Without(""),
     ];
+    let _: fn(&'static str, String) -> Fault = Fault::With;
 };

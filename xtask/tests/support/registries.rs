@@ -355,6 +355,23 @@ pub(crate) fn docker_config(hosts: &[&str]) -> tempfile::TempDir {
     folder
 }
 
+/// As [`docker_config`], beside the plug-ins that `docker` has now.
+pub(crate) fn docker_config_beside(docker: &Command, hosts: &[&str]) -> tempfile::TempDir {
+    let folder = docker_config(hosts);
+    let own = docker
+        .get_envs()
+        .find(|(name, _)| *name == "DOCKER_CONFIG")
+        .and_then(|(_, value)| Some(std::path::PathBuf::from(value?)))
+        .or_else(|| Some(std::path::PathBuf::from(std::env::var_os("DOCKER_CONFIG")?)))
+        .or_else(|| Some(std::path::Path::new(&std::env::var_os("HOME")?).join(".docker")))
+        .expect("a home");
+    let plugins = own.join("cli-plugins");
+    if plugins.is_dir() {
+        std::os::unix::fs::symlink(plugins, folder.path().join("cli-plugins")).expect("a link");
+    }
+    folder
+}
+
 /// The value of `Authorization` for the login.
 pub(crate) fn basic() -> String {
     use base64::Engine as _;
@@ -450,4 +467,7 @@ const _: () = {
     let _: fn(&Image, &Registry, &str, &str) -> Put = Image::put;
     let _: fn(&str) -> Image = Image::new;
     let _: fn(&[&str]) -> tempfile::TempDir = docker_config;
+    let _: fn(&Command, &[&str]) -> tempfile::TempDir = docker_config_beside;
+    let _: fn() -> String = basic;
+    let _ = USER;
 };
