@@ -161,3 +161,27 @@ fn a_login_goes_nowhere_else() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_token_may_end_in_the_middle_of_a_copy() {
+    let (Some(source), Some(target)) = (Registry::open(), Registry::open()) else { return };
+    let image = Image { layer_bytes: 500_000, ..Image::new("one") };
+    let put = image.put(&source, "acme/app", "1");
+    let proxies = [Faults::before(&source.host), Faults::before(&target.host)];
+    for uses in [8, 10, 13] {
+        for proxy in &proxies {
+            proxy.token_server(&basic(), None, 3600);
+            proxy.token_uses(uses);
+        }
+        let client = client(&[], &[&proxies[0].host, &proxies[1].host]);
+        let [from, to] = [&proxies[0].host, &proxies[1].host];
+        let from = format!("{from}/acme/app").parse().unwrap();
+        let to = format!("{to}/acme/copy-{uses}").parse().unwrap();
+        client.copy(&from, &to, &digest(&put.digest)).unwrap();
+        let index = client.manifest(&from, &tag("1")).unwrap().unwrap();
+        client.put_manifest(&to, &tag("1"), &index).unwrap();
+        assert_eq!(target.tag(&format!("acme/copy-{uses}"), "1").as_ref(), Some(&put.digest));
+        let asked = proxies[1].take_requests();
+        assert!(asked.iter().filter(|one| one.path.starts_with("/token")).count() > 2, "{uses}");
+    }
+}

@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+type Headers = Vec<(String, String)>;
+
 /// What is made of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -42,7 +44,7 @@ pub(crate) enum Fault {
     /// The registry's answer with another byte in its body.
     Flip,
     /// This answer instead: status, headers, body.
-    Answer(u16, Vec<(String, String)>, Vec<u8>),
+    Answer(u16, Headers, Vec<u8>),
 }
 
 impl std::fmt::Display for Fault {
@@ -181,6 +183,9 @@ struct State {
     /// `Authorization` that is asked for, and what it must be.
     login: Option<Login>,
     tokens: u64,
+    /// For how many requests a token is good, and for how many each was.
+    uses: Option<u64>,
+    used: BTreeMap<String, u64>,
     /// How often which fault was made.
     made: BTreeMap<String, usize>,
 }
@@ -240,6 +245,11 @@ impl Faults {
     pub(crate) fn token_server(&self, basic: &str, identity: Option<&str>, life: u64) {
         let identity = identity.map(str::to_owned);
         self.state().login = Some(Login { basic: basic.to_owned(), identity, life });
+    }
+
+    /// Each token is good for so many requests, whatever life it was given.
+    pub(crate) fn token_uses(&self, uses: u64) {
+        self.state().uses = Some(uses);
     }
 
     /// What was asked so far, in the order of the answers.
@@ -578,7 +588,10 @@ impl Shared {
                         || parts.next().is_some_and(|actions| actions.contains(needed)))
             })
         });
-        if allowed {
+        let most = state.uses.unwrap_or(u64::MAX);
+        let used = state.used.entry(token.unwrap_or_default().to_owned()).or_default();
+        if allowed && *used < most {
+            *used += 1;
             return None;
         }
         let challenge = format!("Bearer realm=\"http://{}/token\",service=\"test\"", self.host);
@@ -646,6 +659,7 @@ const _: () = {
     let _: [fn(&Faults) -> Vec<Seen>; 2] = [Faults::requests, Faults::take_requests];
     let _: [fn(Rule, usize) -> Rule; 2] = [Rule::times, Rule::after];
     let _: [fn(Rule, &str, &str) -> Rule; 2] = [Rule::since, Rule::until];
+    let _: fn(&Faults, u64) = Faults::token_uses;
     let _: fn(&Faults) -> BTreeMap<String, usize> = Faults::made;
     let _ = [
         Fault::ResetBefore,
@@ -656,4 +670,5 @@ const _: () = {
         Fault::Without(""),
     ];
     let _: fn(&'static str, String) -> Fault = Fault::With;
+    let _: fn(u16, Headers, Vec<u8>) -> Fault = Fault::Answer;
 };
