@@ -174,7 +174,8 @@ fn mmdebstrap(environment: &Environment, say: &dyn Fn(&str)) -> anyhow::Result<I
     let folder = State::of(environment)?.folder().with_file_name("mmdebstrap");
     let program = folder.join("root/usr/bin/mmdebstrap");
     let modules = ["-MPod::Usage", "-MDigest::SHA", "-MTime::HiRes", "-MFile::Find", "-e", "1"];
-    if Invocation::new("perl").args(modules).read().is_ok() {
+    // What leaves documentation out is in Python.
+    if is_there("python3") && Invocation::new("perl").args(modules).read().is_ok() {
         if !program.exists() {
             let archive = Archive::of_machine(&folder, environment)?;
             let _incomplete = archive.update();
