@@ -268,7 +268,7 @@ pub(crate) struct BuildCommand {
     /// Only show what would be done: the same as `plan`
     #[arg(long)]
     pub dry_run: bool,
-    /// How many images to build at once (default: as many as the machine has cores, 8 at most)
+    /// How many images to build at once (default: 8)
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Go on with what does not depend on a failure
@@ -315,7 +315,7 @@ pub(crate) struct PushArgs {
     /// Publish although inputs differ from HEAD
     #[arg(long)]
     pub allow_dirty: bool,
-    /// How many images to build at once (default: as many as the machine has cores, 8 at most)
+    /// How many images to build at once (default: 8)
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// The buildx builder (default: the one that `docker buildx use` chose)

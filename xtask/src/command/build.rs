@@ -22,8 +22,9 @@ use crate::report::board::Style;
 use crate::report::{self, Board, PlanJson, ResultJson, Status, status};
 use crate::workspace::TargetName;
 
-/// The most builds at once that still help: BuildKit itself runs the steps of one build in parallel.
-const MOST_JOBS: usize = 8;
+/// Builds at once where nobody says otherwise, however few cores there are: most of a build is waiting for the engine,
+/// which has limits of its own.
+const JOBS: usize = 8;
 
 /// How a build is run, beside what is built.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,18 +53,21 @@ pub(super) fn build(
     let builder = args.builder.as_deref();
     let (loaded, session) = if options.setup {
         let loaded = load()?;
-        (loaded, Session::new(setup::engine(global.quiet)?, builder)?)
+        (loaded, Session::new(setup::engine(global.quiet)?, builder))
     } else {
-        let (loaded, session) = Session::find_during(builder, load)?;
-        (loaded, session??)
+        let likely = || session::likely(global, &args.images);
+        let (loaded, session) = Session::find_during(builder, likely, load)?;
+        (loaded, session?)
     };
-    let session = Session { builder: session.builder.boot(&session.engine)?, ..session };
     let substitutes = if options.setup {
         setup::bases(&loaded, &session, global.quiet, global.offline)?
     } else {
         session::substitutes(&loaded.workspace, Some(&session.engine))?
     };
     let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
+    let mut session = session;
+    let stale = plan.steps.iter().any(|step| step.action == Action::Build);
+    let builder = if stale { Some(session.running_builder()?.clone()) } else { None };
     check::check(&loaded, &plan, &session)?;
     if !global.quiet {
         check::say_emulated(&loaded, &plan, &session);
@@ -80,7 +84,7 @@ pub(super) fn build(
     let records = Records::new(&state);
     let workshop = Workshop::new(
         &session.engine,
-        &session.builder,
+        builder.as_ref(),
         &loaded.workspace.root,
         Utf8Path::from_path(scratch.path()).context("the workspace's name is not text")?,
         &records,
@@ -96,7 +100,7 @@ pub(super) fn build(
 /// Fetches the bases that nothing fixes again, into the engine. buildx's own `--pull` would look for local parents in a
 /// registry; builders that do not see the engine's images ask the registry at every build anyway.
 fn pull(global: &Global, loaded: &Loaded, plan: &Plan, session: &Session) -> anyhow::Result<()> {
-    if !session.builder.sees_engine_images() {
+    if !session.builder()?.sees_engine_images() {
         return Ok(());
     }
     let mut pulled = BTreeSet::new();
@@ -165,8 +169,7 @@ pub(super) fn execute(
             last_seconds: step.last_seconds.filter(|_| step.action == Action::Build),
         })
         .collect();
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let parallel = options.jobs.map_or_else(|| cores.min(MOST_JOBS), usize::from);
+    let parallel = options.jobs.map_or(JOBS, usize::from);
     let limits = Limits { parallel, keep_going: options.keep_going };
     let style = Style::of_stderr(global.verbose, global.quiet);
     let board = Board::new(jobs.iter().map(|job| job.name.clone()).collect(), style);
@@ -240,7 +243,7 @@ fn finish(
         let mut results = results(plan, outcomes);
         report::json(&PlanJson::with_results(
             plan,
-            &commands(loaded, plan, session),
+            &commands(loaded, plan, session)?,
             &mut results,
         ))?;
     } else if !global.quiet {
@@ -309,7 +312,8 @@ pub(super) fn commands(
     loaded: &Loaded,
     plan: &Plan,
     session: &Session,
-) -> BTreeMap<TargetName, Vec<String>> {
+) -> anyhow::Result<BTreeMap<TargetName, Vec<String>>> {
+    let builder = session.builder()?;
     let command = |step: &Step| {
         let parents = step
             .parents
@@ -321,7 +325,7 @@ pub(super) fn commands(
             .collect();
         let build = Build {
             engine: &session.engine,
-            builder: &session.builder,
+            builder,
             root: &loaded.workspace.root,
             step,
             parents: &parents,
@@ -329,12 +333,7 @@ pub(super) fn commands(
             no_cache: false,
             secrets: &secrets(step),
         };
-        // As a person types it; where the program lies is this machine's affair.
-        let mut words = build.invocation().argv().map(str::to_owned).collect::<Vec<_>>();
-        if let Some(program) = words.first_mut() {
-            "docker".clone_into(program);
-        }
-        words
+        build.typed()
     };
-    plan.steps.iter().map(|step| (step.name(), command(step))).collect()
+    Ok(plan.steps.iter().map(|step| (step.name(), command(step))).collect())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::load::Loaded;
 use super::session::Session;
-use crate::engine::buildx;
+use crate::engine::{Builder, buildx};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Action, Plan, Step};
 use crate::reference::Platform;
@@ -12,11 +12,11 @@ use crate::workspace::SecretSource;
 
 /// # Errors
 /// Every emulator, secret or ability of the engine's store that a step to be built lacks.
-pub(super) fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> Result<(), Mistakes> {
+pub(super) fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> anyhow::Result<()> {
     let mut mistakes = Mistakes::default();
     for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
         mistakes.extend(buildx::unsupported(&session.engine, step));
-        mistakes.extend(lacking_emulators(loaded, step, session));
+        mistakes.extend(lacking_emulators(loaded, step, session.builder()?));
         mistakes.extend(lacking_secrets(loaded, step));
         if step.target.ssh
             && std::env::var_os("SSH_AUTH_SOCK").is_none_or(|socket| socket.is_empty())
@@ -31,20 +31,20 @@ pub(super) fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> Result<(
             );
         }
     }
-    mistakes.none()
+    Ok(mistakes.none()?)
 }
 
 /// Platforms on which a program has to run although the builder cannot run it. An image into which files are only
 /// copied, or whose programs run on the builder's own platform, needs no emulator.
-fn lacking_emulators(loaded: &Loaded, step: &Step, session: &Session) -> Vec<Mistake> {
+fn lacking_emulators(loaded: &Loaded, step: &Step, builder: &Builder) -> Vec<Mistake> {
     let lacking = running_platforms(loaded, step)
         .into_iter()
-        .filter(|platform| !session.builder.builds_for(platform));
+        .filter(|platform| !builder.builds_for(platform));
     let mistake = |platform: &Platform| {
         Mistake::new(format!(
             "{} is wanted for {platform}, and the builder {:?} has no emulator for it",
             step.name(),
-            session.builder.name
+            builder.name
         ))
         .at(step.target.place.clone())
         .mend(

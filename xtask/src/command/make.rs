@@ -101,7 +101,7 @@ impl Maker<'_> {
         let loaded = &prepared.loaded;
         let root = &loaded.workspace.root;
         let state = state_folder(root);
-        let session = Session::new(Engine::find(&Search::default())?, self.builder)?;
+        let mut session = Session::new(Engine::find(&Search::default())?, self.builder);
         let records = Records::new(&state);
         let mut plan = Plan { steps: missing.steps.iter().map(|step| (*step).clone()).collect() };
         let known = session.known(&plan, &records)?;
@@ -109,11 +109,7 @@ impl Maker<'_> {
         on_other_parents(&mut plan, &records, &staged.held);
         check::check(loaded, &plan, &session)?;
         let stale = plan.steps.iter().any(|step| step.action == Action::Build);
-        let session = if stale {
-            Session { builder: session.builder.boot(&session.engine)?, ..session }
-        } else {
-            session
-        };
+        let builder = if stale { Some(session.running_builder()?.clone()) } else { None };
         if !global.quiet {
             check::say_emulated(loaded, &plan, &session);
         }
@@ -122,7 +118,7 @@ impl Maker<'_> {
         let unchanged = |step: &Step| again.is_unchanged(step);
         let workshop = Workshop::new(
             &session.engine,
-            &session.builder,
+            builder.as_ref(),
             root,
             Utf8Path::from_path(scratch.path()).context("the workspace's name is not text")?,
             &records,

@@ -16,8 +16,9 @@ use crate::workspace::Channel;
 
 pub(super) fn run(global: &Global, args: &BuildArgs) -> anyhow::Result<ExitCode> {
     let load = || load::load(global, &load::Typed::of(args));
-    let (loaded, session) = Session::find_during(args.builder.as_deref(), load)?;
-    let (plan, session) = match session? {
+    let likely = || session::likely(global, &args.images);
+    let (loaded, session) = Session::find_during(args.builder.as_deref(), likely, load)?;
+    let (plan, session) = match session {
         Ok(session) => {
             let substitutes = session::substitutes(&loaded.workspace, Some(&session.engine))?;
             (make(&loaded, args, &substitutes, Some(&session))?, Ok(session))
@@ -92,7 +93,7 @@ pub(super) fn show(
                 &unreached
             }
         };
-        let commands = super::build::commands(loaded, plan, session);
+        let commands = super::build::commands(loaded, plan, session)?;
         return report::json(&report::PlanJson::new(plan, &commands));
     }
     if let Err(not_found) = session

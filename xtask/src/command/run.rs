@@ -21,7 +21,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let loaded = load::load(global, &load::Typed::of(&build_args))?;
-    let session = Session::new(Engine::find(&Search::default())?, None)?;
+    let session = Session::new(Engine::find(&Search::default())?, None);
     let substitutes = session::substitutes(&loaded.workspace, Some(&session.engine))?;
     let made = plan::make(&loaded, &build_args, &substitutes, Some(&session))?;
     let named: Vec<&Step> = made.steps.iter().filter(|step| step.named).collect();

@@ -2,42 +2,84 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use camino::Utf8PathBuf;
 
+use super::load;
+use crate::cli::Global;
 use crate::engine::substitute::SubstituteRecipe;
-use crate::engine::{Builder, Engine, NotFound, Search};
+use crate::engine::{Builder, Engine, LocalImage, NotFound, Search};
 use crate::key::{Base, Bases, ReadRecord, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Held, Known, Plan};
 use crate::reference::{Platform, Reference};
 use crate::workspace::{TargetName, Workspace};
 
-/// An engine and the builder that buildx would use.
+/// An engine and the builder that buildx would use, which is asked for where something is built.
 pub(super) struct Session {
     pub(super) engine: Engine,
-    pub(super) builder: Builder,
+    /// As a person named it.
+    named: Option<String>,
+    builder: OnceLock<Builder>,
+    /// What the engine was asked for before anybody knew that it is wanted.
+    ahead: BTreeMap<String, Option<LocalImage>>,
 }
 
 impl Session {
-    pub(super) fn new(engine: Engine, builder: Option<&str>) -> anyhow::Result<Self> {
-        let builder = Builder::find(&engine, builder)?;
-        Ok(Self { engine, builder })
+    pub(super) fn new(engine: Engine, builder: Option<&str>) -> Self {
+        Self {
+            engine,
+            named: builder.map(str::to_owned),
+            builder: OnceLock::new(),
+            ahead: BTreeMap::new(),
+        }
     }
 
-    /// The engine that is reached and the builder, asked for while `work` is done: neither waits for the other.
+    /// The builder. It takes a process to know it, and nothing that is up to date needs it.
     ///
     /// # Errors
-    /// Those of `work`. No engine is no error here, but an engine whose builder cannot be used is one.
+    /// When there is none of that name, or it does not say what it is.
+    pub(super) fn builder(&self) -> anyhow::Result<&Builder> {
+        if let Some(builder) = self.builder.get() {
+            return Ok(builder);
+        }
+        let builder = Builder::find(&self.engine, self.named.as_deref())?;
+        Ok(self.builder.get_or_init(|| builder))
+    }
+
+    /// The builder, started where it does not run.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(super) fn running_builder(&mut self) -> anyhow::Result<&Builder> {
+        let builder = self.builder()?;
+        if !builder.is_running() {
+            let booted = builder.boot(&self.engine)?;
+            self.builder = OnceLock::from(booted);
+        }
+        self.builder()
+    }
+
+    /// The engine that is reached, asked for while `work` is done: neither waits for the other. Meanwhile it says of
+    /// the images called `likely` whether it has them.
+    ///
+    /// # Errors
+    /// Those of `work`. No engine is no error here.
     pub(super) fn find_during<T: Send>(
         builder: Option<&str>,
+        likely: impl FnOnce() -> Vec<String> + Send,
         work: impl FnOnce() -> anyhow::Result<T>,
-    ) -> anyhow::Result<(T, anyhow::Result<Result<Self, NotFound>>)> {
+    ) -> anyhow::Result<(T, Result<Self, NotFound>)> {
         std::thread::scope(|scope| {
-            let session = scope.spawn(|| match Engine::find(&Search::default()) {
-                Ok(engine) => Self::new(engine, builder).map(Ok),
-                Err(not_found) => Ok(Err(not_found)),
+            let session = scope.spawn(|| {
+                let mut session = Self::new(Engine::find(&Search::default())?, builder);
+                let names = likely();
+                // A question that fails here is asked again, and fails where it matters.
+                let images = session.engine.images(&names).unwrap_or_default();
+                session.ahead = names.into_iter().zip(images).collect();
+                Ok(session)
             });
             let done = work()?;
             let session =
@@ -46,9 +88,23 @@ impl Session {
         })
     }
 
+    /// As [`Engine::images`], of which some were asked for ahead.
+    fn images(&self, names: &[String]) -> anyhow::Result<Vec<Option<LocalImage>>> {
+        let others: Vec<&String> =
+            names.iter().filter(|name| !self.ahead.contains_key(*name)).collect();
+        let mut asked = self.engine.images(&others)?.into_iter();
+        let image = |name: &String| match self.ahead.get(name) {
+            Some(image) => image.clone(),
+            None => asked.next().flatten(),
+        };
+        Ok(names.iter().map(image).collect())
+    }
+
     /// Where no engine is reached: enough to show commands.
     pub(super) fn unreached(builder: Option<&str>) -> Self {
-        Self { engine: Engine::unreached(), builder: Builder::unreached(builder) }
+        let (named, unreached) = (builder.map(str::to_owned), Builder::unreached(builder));
+        let (engine, builder) = (Engine::unreached(), OnceLock::from(unreached));
+        Self { engine, named, builder, ahead: BTreeMap::new() }
     }
 
     /// What was recorded of each step, and what of it the engine still holds.
@@ -58,7 +114,7 @@ impl Session {
         records: &Records,
     ) -> anyhow::Result<BTreeMap<TargetName, Known>> {
         let names: Vec<String> = plan.steps.iter().map(crate::plan::Step::local_name).collect();
-        let images = self.engine.images(&names)?;
+        let images = self.images(&names)?;
         let mut known = recorded(plan, records);
         for (step, image) in plan.steps.iter().zip(images) {
             let Some(known) = known.get_mut(&step.name()) else { continue };
@@ -80,6 +136,16 @@ impl Session {
             }
         }
         Ok(known)
+    }
+}
+
+/// The images that a run over the whole workspace will ask the engine for, unless something changed: those that were
+/// recorded. Which ones a run over some images needs is known only once the graph is.
+pub(super) fn likely(global: &Global, images: &[String]) -> Vec<String> {
+    let root = load::root(global).and_then(|root| Ok(root.canonicalize_utf8()?));
+    match root {
+        Ok(root) if images.is_empty() => Records::new(&state_folder(&root)).local_names(),
+        _ => Vec::new(),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn bases(
         } else {
             let mirrored = loaded.workspace.config.mirrored(&recipe.reference);
             let asked = mirrored.as_ref().unwrap_or(&recipe.reference);
-            probe::registry(&session.engine, &session.builder, asked, PATIENCE)
+            probe::registry(&session.engine, session.builder()?, asked, PATIENCE)
         };
         let probe::Reach::Unreachable { said } = reach else { continue };
         if !quiet {

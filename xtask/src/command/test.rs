@@ -62,7 +62,7 @@ pub(super) fn run(global: &Global, args: &TestArgs) -> anyhow::Result<ExitCode> 
 
 fn planned(global: &Global, args: &BuildArgs) -> anyhow::Result<(Loaded, Session, Plan)> {
     let loaded = load::load(global, &load::Typed::of(args))?;
-    let session = Session::new(Engine::find(&Search::default())?, args.builder.as_deref())?;
+    let session = Session::new(Engine::find(&Search::default())?, args.builder.as_deref());
     let substitutes = session::substitutes(&loaded.workspace, Some(&session.engine))?;
     let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
     Ok((loaded, session, plan))

@@ -16,7 +16,7 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> anyhow::Result<ExitCode> {
     let images = [args.image.clone()];
     let loaded = load::load(global, &load::Typed::images(&images))?;
     let session = match Engine::find(&Search::default()) {
-        Ok(engine) => Some(Session::new(engine, args.builder.as_deref())?),
+        Ok(engine) => Some(Session::new(engine, args.builder.as_deref())),
         Err(_) => None,
     };
     let engine = session.as_ref().map(|session| &session.engine);

@@ -120,6 +120,13 @@ impl Build<'_> {
             .fold(command, |command, (name, value)| command.secret_env(name, value))
     }
 
+    /// The command as a person types it: where the program lies is this machine's affair.
+    pub fn typed(&self) -> Vec<String> {
+        let invocation = self.invocation();
+        let words = invocation.argv().skip_while(|word| *word != "build").map(str::to_owned);
+        ["docker", "buildx"].map(str::to_owned).into_iter().chain(words).collect()
+    }
+
     /// The written arguments, and those that name a parent or a bound base.
     fn build_args(&self) -> BTreeMap<String, String> {
         let mut args = self.step.args.clone();

@@ -15,6 +15,8 @@ use crate::reference::Platform;
 pub struct Engine {
     /// The docker program.
     pub docker: Utf8PathBuf,
+    /// buildx, where docker would find it.
+    pub(super) plugin: Option<Utf8PathBuf>,
     /// `unix:///…`, `tcp://…`, `ssh://…`, `npipe://…`.
     pub endpoint: String,
     pub origin: Origin,
@@ -28,7 +30,7 @@ pub struct Engine {
     pub platform: Platform,
     /// E.g. `Debian GNU/Linux 12 (bookworm)`.
     pub system: String,
-    /// The data root and the free bytes there, where it is on this machine.
+    /// The data root, where it is on this machine.
     pub data_root: Option<DataRoot>,
     pub(super) environment: Environment,
     /// Variables that lead the docker program to this engine.
@@ -58,8 +60,13 @@ pub enum Store {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataRoot {
     pub path: Utf8PathBuf,
-    /// Bytes; nothing where `df` does not say.
-    pub free: Option<u64>,
+}
+
+impl DataRoot {
+    /// The free bytes there; nothing where `df` does not say.
+    pub fn free(&self) -> Option<u64> {
+        free_bytes(&self.path)
+    }
 }
 
 impl Engine {
@@ -67,6 +74,7 @@ impl Engine {
     pub fn unreached() -> Self {
         Self {
             docker: "docker".into(),
+            plugin: None,
             endpoint: String::new(),
             origin: Origin::Context,
             version: String::new(),
@@ -84,13 +92,21 @@ impl Engine {
 
     /// `docker` on its way to this engine.
     pub fn command(&self) -> Invocation {
-        let command = Invocation::new(self.docker.as_str()).environment(self.environment.clone());
-        self.variables.iter().fold(command, |command, (name, value)| command.env(*name, value))
+        self.to_engine(Invocation::new(self.docker.as_str()))
     }
 
-    /// `docker buildx` on its way to this engine.
+    /// buildx on its way to this engine: the plug-in itself where it was found, which docker would look for and ask
+    /// for its name at every call, else `docker buildx`.
     pub fn buildx(&self) -> Invocation {
-        self.command().arg("buildx")
+        match &self.plugin {
+            Some(plugin) => self.to_engine(Invocation::new(plugin.as_str())),
+            None => self.command().arg("buildx"),
+        }
+    }
+
+    fn to_engine(&self, command: Invocation) -> Invocation {
+        let command = command.environment(self.environment.clone());
+        self.variables.iter().fold(command, |command, (name, value)| command.env(*name, value))
     }
 
     /// Whether its files are this machine's.

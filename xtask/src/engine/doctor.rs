@@ -170,7 +170,7 @@ fn engine_checks(search: &Search, needs: &Needs) -> Vec<Check> {
 
 fn space_check(engine: &Engine) -> Option<Check> {
     let root = engine.data_root.as_ref()?;
-    let free = root.free?;
+    let free = root.free()?;
     let detail = format!("{} GB free at {}", free / 1_000_000_000, root.path);
     Some(if free < LITTLE_SPACE {
         Check::lacking(

@@ -7,7 +7,7 @@ use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
-use super::docker::{DataRoot, Engine, Origin, Store, free_bytes};
+use super::docker::{DataRoot, Engine, Origin, Store};
 use super::environment::Environment;
 use super::http::Api;
 use super::not_found::{NotFound, OLDEST_BUILDX, OLDEST_ENGINE};
@@ -17,6 +17,14 @@ use crate::reference::Platform;
 
 /// How long the engine may take to say what it is. Longer than a healthy one needs, as it may be starting.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Where docker looks for plug-ins after a person's own (`cli-plugins/manager/manager_unix.go`).
+const SYSTEM_PLUGINS: [&str; 4] = [
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+];
 
 const MISLEADING: &[&str] = &[
     "DOCKER_CONTEXT",
@@ -143,14 +151,38 @@ fn configured_context(environment: &Environment) -> Option<String> {
 
 impl Candidate {
     fn command(&self, environment: &Environment) -> Invocation {
-        let command = Invocation::new(self.docker.as_str()).environment(environment.clone());
+        self.to_engine(Invocation::new(self.docker.as_str()), environment)
+    }
+
+    fn to_engine(&self, command: Invocation, environment: &Environment) -> Invocation {
+        let command = command.environment(environment.clone());
         self.variables.iter().fold(command, |command, (name, value)| command.env(*name, value))
+    }
+
+    /// The buildx that docker would run: by the rules of `docker/cli` (`cli-plugins/manager`), the first of the
+    /// configuration's own folder and the system's. Where the configuration names further folders, docker decides.
+    fn plugin(&self, environment: &Environment) -> Option<Utf8PathBuf> {
+        let own = self.variables.iter().find(|(name, _)| *name == "DOCKER_CONFIG");
+        let config = match own {
+            Some((_, folder)) => Utf8PathBuf::from(folder),
+            None => private::user_config_folder(environment)?,
+        };
+        let further = std::fs::read_to_string(config.join("config.json"))
+            .is_ok_and(|text| text.contains("cliPluginsExtraDirs"));
+        if further || cfg!(windows) {
+            return None;
+        }
+        let folders = [config.join("cli-plugins")]
+            .into_iter()
+            .chain(SYSTEM_PLUGINS.iter().map(Utf8PathBuf::from));
+        folders.map(|folder| folder.join("docker-buildx")).find(|file| file.is_file())
     }
 
     fn ask(self, environment: &Environment) -> Result<Engine, NotFound> {
         let http = self.endpoint.strip_prefix("unix://").map(|socket| Api::new(Path::new(socket)));
+        let plugin = self.plugin(environment);
         let (described, buildx) = std::thread::scope(|threads| {
-            let buildx = threads.spawn(|| self.buildx(environment));
+            let buildx = threads.spawn(|| self.buildx(plugin.as_deref(), environment));
             (self.describe(http.as_ref(), environment), buildx.join())
         });
         let (version, info) = described?;
@@ -175,6 +207,7 @@ impl Candidate {
             system: text(&info["OperatingSystem"]),
             data_root: self.data_root(&info),
             docker: self.docker,
+            plugin,
             endpoint: self.endpoint,
             origin: self.origin,
             environment: environment.clone(),
@@ -215,9 +248,17 @@ impl Candidate {
         Ok((ask("version", "{{json .Server}}")?, ask("info", "{{json .}}")?))
     }
 
-    fn buildx(&self, environment: &Environment) -> Result<Option<Version>, NotFound> {
+    fn buildx(
+        &self,
+        plugin: Option<&Utf8Path>,
+        environment: &Environment,
+    ) -> Result<Option<Version>, NotFound> {
         let docker = self.docker.to_string();
-        let answer = self.command(environment).args(["buildx", "version"]).read();
+        let answer = match plugin {
+            Some(plugin) => self.to_engine(Invocation::new(plugin.as_str()), environment),
+            None => self.command(environment).arg("buildx"),
+        };
+        let answer = answer.arg("version").read();
         // `github.com/docker/buildx v0.29.1 …`; Debian's: `github.com/docker/buildx 0.13.1 …`
         let answer = match answer {
             Ok(answer) => answer,
@@ -236,7 +277,7 @@ impl Candidate {
         let path = Utf8PathBuf::from(info["DockerRootDir"].as_str()?);
         let local =
             cfg!(target_os = "linux") && self.endpoint.starts_with("unix://") && path.exists();
-        local.then(|| DataRoot { free: free_bytes(&path), path })
+        local.then_some(DataRoot { path })
     }
 }
 

@@ -13,8 +13,8 @@ use super::version::Version;
 use crate::reference::{Digest, Platform};
 
 const LIMIT: Duration = Duration::from_secs(30);
-/// Questions at once. Eight take 0.4 s for 50 images where one takes 1.3 s.
-const AT_ONCE: usize = 8;
+/// Questions at once. Sixteen take 0.3 s for 50 images, eight 0.4 s, one 1.3 s.
+const AT_ONCE: usize = 16;
 /// Since this API version, an image's manifests can be asked for.
 const MANIFESTS: Version = Version::new(1, 48, 0);
 

@@ -18,7 +18,8 @@ use crate::workspace::{SecretSource, TargetName};
 /// Everything that the work on any target needs.
 pub struct Workshop<'a> {
     pub engine: &'a Engine,
-    pub builder: &'a Builder,
+    /// Nothing where nothing is to be built.
+    pub builder: Option<&'a Builder>,
     pub root: &'a Utf8Path,
     /// For this run alone: metadata files and layouts.
     pub scratch: &'a Utf8Path,
@@ -82,7 +83,7 @@ impl From<anyhow::Error> for NotMade {
 impl<'a> Workshop<'a> {
     pub fn new(
         engine: &'a Engine,
-        builder: &'a Builder,
+        builder: Option<&'a Builder>,
         root: &'a Utf8Path,
         scratch: &'a Utf8Path,
         records: &'a Records,
@@ -121,6 +122,7 @@ impl<'a> Workshop<'a> {
         {
             return Ok(self.skip(step)?);
         }
+        let builder = self.builder()?;
         let parents = self.bind_parents(step)?;
         let bound = self.digests_of_parents(step);
         let mut labelled = step.clone();
@@ -137,7 +139,7 @@ impl<'a> Workshop<'a> {
         let metadata_file = self.scratch.join(format!("{}.metadata.json", file_name(&step.name())));
         let build = Build {
             engine: self.engine,
-            builder: self.builder,
+            builder,
             root: self.root,
             step: &labelled,
             parents: &parents,
@@ -173,6 +175,10 @@ impl<'a> Workshop<'a> {
         Ok(made)
     }
 
+    fn builder(&self) -> anyhow::Result<&'a Builder> {
+        self.builder.context("nothing was to be built, and so no builder was looked for")
+    }
+
     fn skip(&self, step: &Step) -> anyhow::Result<Made> {
         let digest = step.present.clone().context("an image that is skipped must be there")?;
         // A plan asks for all images at once; asking for each again would be most of a run that builds nothing.
@@ -203,7 +209,7 @@ impl<'a> Workshop<'a> {
 
     fn find(&self, name: &str) -> anyhow::Result<LocalImage> {
         self.engine.image(name)?.with_context(|| {
-            format!("the build ended well, but the engine has no image {name}; is the builder {:?} loading into it?", self.builder.name)
+            format!("the build ended well, but the engine has no image {name}; is the builder loading into it?")
         })
     }
 
@@ -255,7 +261,7 @@ impl<'a> Workshop<'a> {
                 }
                 Ready::InEngine { local_name, digest, .. } => {
                     self.hold(&edge.parent, &local_name, &digest)?;
-                    if self.builder.sees_engine_images() {
+                    if self.builder()?.sees_engine_images() {
                         Parent::Local(local_name)
                     } else {
                         self.layout(&edge.parent, &local_name)?
@@ -311,7 +317,7 @@ impl<'a> Workshop<'a> {
                 local_name: step.local_name(),
                 parents: parents.clone(),
                 engine: self.engine.endpoint.clone(),
-                builder: self.builder.name.clone(),
+                builder: self.builder()?.name.clone(),
                 built_at: jiff::Timestamp::now().to_string(),
                 seconds,
                 reasons: step.reasons.clone(),

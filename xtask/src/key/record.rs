@@ -164,6 +164,16 @@ impl Records {
         }
     }
 
+    /// The names of all images that are recorded, each once.
+    pub fn local_names(&self) -> Vec<String> {
+        let name = |file: Utf8PathBuf| {
+            let record: Record = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+            Some(record.local_name)
+        };
+        let names: BTreeSet<String> = self.every_file().into_iter().filter_map(name).collect();
+        names.into_iter().collect()
+    }
+
     fn every_file(&self) -> Vec<Utf8PathBuf> {
         list(&self.folder).iter().flat_map(|folder| list(folder)).collect()
     }
