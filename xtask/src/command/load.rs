@@ -165,10 +165,13 @@ fn node<'a>(
     tags: &BTreeMap<TargetName, Vec<Tag>>,
 ) -> Option<Node<'a>> {
     let name = target.target_name();
+    let arguments = args.get(&name)?;
+    // What is known later is set all the same, and differs where its template does.
+    let late = arguments.late.iter().map(|(name, template)| (name.clone(), template.value.clone()));
     Some(Node {
         target,
         dockerfile: dockerfiles.get(&target.dockerfile.value)?,
-        args: args.get(&name)?.rendered.clone(),
+        args: arguments.rendered.clone().into_iter().chain(late).collect(),
         tags: tags.get(&name)?.clone(),
     })
 }

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::Key;
 use super::files::{Contexts, Request};
-use crate::dockerfile::{ContextRead, Dockerfile, Reading, Via};
+use crate::dockerfile::{ContextRead, Dockerfile, Reading, Resolved, Via};
 use crate::graph::{Binding, External, Graph, Node, Vertex};
-use crate::mistake::Mistakes;
+use crate::mistake::{Mistake, Mistakes};
 use crate::reference::{Digest, Platform, Reference};
 use crate::tags::{self, Stamps};
 use crate::workspace::{ContextSource, Target, TargetName, Workspace};
@@ -243,6 +243,7 @@ fn of_platform(
         };
         inputs.insert(format!("argument {name}"), value.to_owned());
     }
+    refuse_reference(node, resolved)?;
     add_parents(&mut inputs, vertex, platform, keys);
     for external in &vertex.external {
         add_external(&mut inputs, external, platform, sources.bases);
@@ -311,6 +312,33 @@ fn add_settings(inputs: &mut Inputs, target: &Target) {
     for name in target.contexts.keys() {
         add(format!("context {name}"), "");
     }
+}
+
+/// Publication must not decide what is built: no step may see the image's own reference.
+///
+/// # Errors
+/// Each argument by which one does.
+fn refuse_reference(node: &Node<'_>, resolved: &Resolved) -> Result<(), Mistakes> {
+    let mut mistakes = Mistakes::default();
+    for (name, template) in &node.target.args {
+        let is_given = node.args.get(name) != Some(&template.value);
+        if is_given || !tags::names_in(template).contains("reference") {
+            continue;
+        }
+        if let Err(sighting) = resolved.only_labels_see(name) {
+            let what = format!(
+                "the argument {name} of {} says where the image is published, and {} sees it ({}:{})",
+                node.target.target_name(),
+                sighting.instruction,
+                node.target.dockerfile.value,
+                sighting.line
+            );
+            mistakes.push(Mistake::new(what).at(template.place.clone()).mend(
+                "let only LABEL see it: move the ARG below that line, or write the value without `reference`",
+            ));
+        }
+    }
+    mistakes.none()
 }
 
 /// Whether the argument's template names a stamp.

@@ -210,3 +210,24 @@ fn two_images_of_one_id() {
         "#]],
     );
 }
+
+#[test]
+fn publication_decides_nothing_that_is_built() {
+    let of = |dockerfile: &str| {
+        workspace()
+            .image("app", "[args]\nNAME = \"{{ reference }}\"\n", dockerfile)
+            .refused(&["plan"])
+    };
+    expect![[r#"
+        error: app/image.toml:2:8: the argument NAME of app says where the image is published, and RUN sees it (app/Dockerfile:3)
+          mend: let only LABEL see it: move the ARG below that line, or write the value without `reference`
+        status 2
+    "#]]
+    .assert_eq(&of("FROM scratch\nARG NAME\nRUN [\"/x\"]\nLABEL name=$NAME\n"));
+    let fine = workspace().image(
+        "app",
+        "[args]\nNAME = \"{{ reference }}\"\n",
+        "FROM scratch\nRUN [\"/x\"]\nARG NAME\nLABEL name=$NAME\n",
+    );
+    assert_eq!(fine.plan()["images"][0]["args"]["NAME"], "ghcr.io/acme/app:dev");
+}
