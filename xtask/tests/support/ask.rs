@@ -162,8 +162,9 @@ pub(crate) fn copy_all(from: &Utf8Path, to: &Utf8Path) {
 fn steps_that_ran(progress: &str) -> Vec<String> {
     // A vertex is told of several times; once completed, `cached` holds.
     let mut vertices: BTreeMap<String, (String, bool)> = BTreeMap::new();
-    for value in serde_json::Deserializer::from_str(progress).into_iter::<serde_json::Value>() {
-        let Ok(value) = value else { break };
+    // A line each; beside them, buildx's own libraries may complain of a connection.
+    for line in progress.lines() {
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(line) else { continue };
         for vertex in value["vertexes"].as_array().into_iter().flatten() {
             if vertex["completed"].is_null() {
                 continue;
