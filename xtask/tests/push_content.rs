@@ -11,8 +11,9 @@ mod lab;
 #[path = "support/registries.rs"]
 mod registries;
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -251,6 +252,79 @@ fn an_interrupted_push_ends_at_once_and_is_finished() {
     assert_eq!(first, second);
     let said = room.push(&[], 0);
     assert!(!said.stderr.contains("did not end"), "{said}");
+}
+
+#[test]
+fn ctrl_c_answers_the_question() {
+    let Some(room) = Room::new() else { return };
+    if which::which("script").is_err() {
+        engines::not_run("`script` is missing, which gives a terminal");
+        return;
+    }
+    room.app("");
+    room.lab.commit();
+    let push = room.lab.xtask(&["push"]);
+    let mut asked = Command::new("script");
+    asked.args(["--quiet", "--return", "--flush", "--command"]);
+    asked.arg(format!("exec {} push", push.get_program().to_str().unwrap())).arg("/dev/null");
+    asked.current_dir(room.lab.root()).env_remove("SHELL");
+    for (name, value) in push.get_envs() {
+        match value {
+            Some(value) => asked.env(name, value),
+            None => asked.env_remove(name),
+        };
+    }
+    // Its stdin stays open, and says nothing.
+    asked.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = asked.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut heard = Vec::new();
+    let mut part = [0; 4096];
+    while !String::from_utf8_lossy(&heard).contains("[y/N]") {
+        let read = stdout.read(&mut part).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&part[..read]);
+    }
+    let begun = Instant::now();
+    child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    let mut status = None;
+    while status.is_none() && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(20));
+        status = child.try_wait().unwrap();
+    }
+    if status.is_none() {
+        // Without a terminal the question ends, and with it our program.
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(status.and_then(|status| status.code()), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(room.both("app", "latest"), [None, None]);
+    assert_eq!(room.second.tag("lab/app", "0.3.0"), None);
+}
+
+#[test]
+fn a_lost_race_is_seen_before_a_tag_is_moved_over() {
+    let Some(room) = Room::new() else { return };
+    room.app("");
+    room.lab.commit();
+    room.push(&["app"], 0);
+    let before = room.both("app", "latest");
+    room.configure("0.4.0", "");
+    room.lab.file("app/text", "changed");
+    room.lab.commit();
+    // Between the comparison and the write, another machine has moved it.
+    let theirs = registries::digest(b"theirs");
+    let moved = Fault::With("Docker-Content-Digest", theirs.clone());
+    room.proxy.script([Rule::on("HEAD", "/lab/app/manifests/latest", moved).after(1).times(1)]);
+    let said = room.push(&["app"], 1);
+    let short = &theirs["sha256:".len()..][..12];
+    assert!(said.stderr.contains("was moved by somebody else meanwhile"), "{said}");
+    assert!(said.stderr.contains(short), "{said}");
+    assert_eq!(room.both("app", "latest")[0], before[0], "{said}");
+    assert_eq!(room.both("app", "0.4.0")[0], room.both("app", "0.4.0")[1]);
+    let said = room.push(&["app"], 0);
+    assert_eq!(room.both("app", "latest"), room.both("app", "0.4.0"), "{said}");
 }
 
 #[test]

@@ -43,7 +43,16 @@ pub fn destinations(
         return Ok(Some(Destinations { staging: own.clone(), repositories: vec![own] }));
     }
     let all = target.repositories.get(channel).cloned().unwrap_or_default();
-    let Some(first) = all.first().cloned() else { return Ok(None) };
+    Ok(chosen(all, staging, narrowing))
+}
+
+/// Those of `all` that are wanted, and where their content is staged.
+fn chosen(
+    all: Vec<Repository>,
+    staging: Option<&Repository>,
+    narrowing: &Narrowing,
+) -> Option<Destinations> {
+    let first = all.first().cloned()?;
     let wanted = |repository: &Repository| {
         narrowing.registries.is_empty()
             || narrowing.registries.iter().any(|prefix| is_below(repository, prefix))
@@ -51,7 +60,7 @@ pub fn destinations(
     let repositories: Vec<Repository> = all.into_iter().filter(wanted).collect();
     // Without a staging repository of its own, content goes where it is wanted anyway.
     let staging = staging.or(repositories.first()).unwrap_or(&first).clone();
-    Ok(Some(Destinations { staging, repositories }))
+    Some(Destinations { staging, repositories })
 }
 
 /// Whether `repository` is of the host, or below the prefix, `prefix`.
@@ -65,8 +74,33 @@ fn is_below(repository: &Repository, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_below;
+    use super::{Narrowing, chosen, is_below};
     use crate::reference::Repository;
+
+    #[test]
+    fn content_is_staged_where_the_workspace_says_or_where_it_is_wanted() {
+        let repository = |text: &str| Repository::parse(text).unwrap();
+        let all = ["a.test/x", "b.test/x"];
+        for (staging, registries, expected, wanted) in [
+            (None, &[][..], "a.test/x", &["a.test/x", "b.test/x"][..]),
+            (None, &["b.test"], "b.test/x", &["b.test/x"]),
+            (Some("s.test/all"), &["b.test"], "s.test/all", &["b.test/x"]),
+            (Some("s.test/all"), &[], "s.test/all", &["a.test/x", "b.test/x"]),
+            // Nothing of it is wanted: as a parent it is still looked for where it usually is.
+            (None, &["c.test"], "a.test/x", &[]),
+        ] {
+            let registries = registries.iter().map(|&text| text.to_owned()).collect();
+            let narrowing = Narrowing { user: None, registries };
+            let all = all.iter().map(|text| repository(text)).collect();
+            let to = chosen(all, staging.map(repository).as_ref(), &narrowing).unwrap();
+            assert_eq!(to.staging, repository(expected));
+            assert_eq!(
+                to.repositories,
+                wanted.iter().map(|text| repository(text)).collect::<Vec<_>>()
+            );
+        }
+        assert_eq!(chosen(Vec::new(), None, &Narrowing::default()), None);
+    }
 
     #[test]
     fn prefixes_end_where_a_path_component_does() {

@@ -215,12 +215,10 @@ fn copies_succeed_under_random_faults() {
     let runs = std::env::var("DOCKYARD_FAULTS").map_or(RUNS, |runs| runs.parse().unwrap());
     let mut faults = 0;
     for run in 0..runs {
-        // A blob takes four requests, each of which may fail: at one in four, 20 attempts are too few once in 300 copies.
-        from_proxy.random(run, 6);
-        to_proxy.random(run + 1000, 6);
-        let client = client_with(&[], tempfile::tempdir().unwrap(), |settings| {
-            settings.limits.attempts = 20;
-        });
+        // With the usual attempts: each of a blob's questions has its own.
+        from_proxy.random(run, 3);
+        to_proxy.random(run + 1000, 3);
+        let client = client(&[], &[]);
         let name = format!("acme/copy-{run}");
         let to = format!("{}/{name}", to_proxy.host).parse().unwrap();
         let whole = digest(&put.digest);
@@ -247,4 +245,50 @@ fn copies_succeed_under_random_faults() {
         }
     }
     assert!(faults as u64 > runs, "there were {faults} faults");
+}
+
+#[test]
+fn time_in_which_bytes_move_is_not_counted() {
+    let (Some(source), Some(target)) = (Registry::open(), Registry::open()) else { return };
+    let put = Image::new("one").put(&source, "acme/app", "1");
+    let from = format!("{}/acme/app", source.host).parse().unwrap();
+    let proxy = Faults::before(&target.host);
+    let to = app(&proxy);
+    let impatient = || {
+        client_with(&[], tempfile::tempdir().unwrap(), |settings| {
+            settings.limits.total = Duration::from_millis(500);
+        })
+    };
+    // Every transfer breaks twice, later than all attempts together may take.
+    let late = || Fault::Hang(Duration::from_millis(700));
+    proxy.script(
+        put.layers
+            .iter()
+            .chain(&put.configs)
+            .map(|blob| Rule::on("PUT", &blob.replace(':', "%3A"), late()).times(2))
+            .chain(
+                put.layers
+                    .iter()
+                    .chain(&put.configs)
+                    .map(|blob| Rule::on("PUT", blob, late()).times(2)),
+            ),
+    );
+    impatient().copy(&from, &to, &digest(&put.digest)).unwrap();
+    assert!(impatient().present(&to, &digest(&put.digest)).unwrap());
+    let broken = proxy.requests().iter().filter(|one| one.status == 0).count();
+    assert_eq!(broken, 2 * (put.layers.len() + put.configs.len()));
+    // A question moves nothing.
+    proxy.script([Rule::on("HEAD", "/manifests/", late()).times(2)]);
+    let trouble = impatient().head(&to, &tag("1")).unwrap_err();
+    assert_eq!((trouble.kind, trouble.attempts), (Kind::Broken, 1), "{trouble}");
+}
+
+#[test]
+fn what_is_no_registry_is_said() {
+    let Some(registry) = Registry::open() else { return };
+    let proxy = Faults::before(&registry.host);
+    proxy.script([Rule::on("*", "/", Fault::Answer(404, vec![], b"<html>".to_vec()))]);
+    let trouble = client(&[], &[]).can_write(&app(&proxy)).unwrap_err();
+    assert_eq!(trouble.kind, Kind::NotFound, "{trouble}");
+    assert!(trouble.to_string().contains("no registry answers there"), "{trouble}");
 }
