@@ -220,7 +220,7 @@ pub fn write(
     };
     let manifests = match manifests(registries, publications, &writes) {
         Ok(manifests) => manifests,
-        Err(troubles) => return Err(wrong(troubles.into_iter().map(Into::into).collect())),
+        Err(reasons) => return Err(wrong(reasons)),
     };
     let indices: Vec<usize> = (0..writes.len()).collect();
     for immutable in [true, false] {
@@ -262,7 +262,7 @@ fn manifests(
     registries: &Registries,
     publications: &[Publication],
     writes: &[&Decided],
-) -> Result<BTreeMap<Digest, Manifest>, Vec<Trouble>> {
+) -> Result<BTreeMap<Digest, Manifest>, Vec<anyhow::Error>> {
     let wanted: BTreeSet<&Digest> = writes.iter().map(|one| &one.digest).collect();
     let staged: Vec<&Publication> = publications
         .iter()
@@ -271,9 +271,12 @@ fn manifests(
     let read = parallel(&staged, |publication| {
         let digest = &publication.holding.digest;
         let manifest = registries.manifest(&publication.staging, digest)?;
-        Ok(manifest.map(|manifest| (digest.clone(), manifest)))
+        let manifest = manifest.with_context(|| {
+            format!("{}@{digest} is gone; push again", publication.staging.familiar())
+        })?;
+        Ok((digest.clone(), manifest))
     });
-    Ok(all(read)?.into_iter().flatten().collect())
+    Ok(all(read)?.into_iter().collect())
 }
 
 /// Writes one tag and reads it back.

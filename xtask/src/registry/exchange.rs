@@ -1,9 +1,10 @@
 //! One question on its way: authorised, redirected, judged by its status, and tried again.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::http::header::{self, HeaderName};
@@ -117,6 +118,9 @@ impl Registries {
                 Err(trouble) => trouble,
             };
             failed += 1;
+            if !trouble.is_transient() || self.was_given_up(trouble.host()) {
+                return Err(Trouble { attempts: failed, ..trouble });
+            }
             let pause = backoff::pause(
                 &self.limits,
                 failed,
@@ -124,13 +128,26 @@ impl Registries {
                 trouble.retry_after,
                 backoff::random(),
             );
-            let (true, Some(pause)) = (trouble.is_transient(), pause) else {
+            let Some(pause) = pause else {
+                self.given_up().insert(trouble.host().to_owned(), Instant::now());
                 return Err(Trouble { attempts: failed, ..trouble });
             };
             let attempts = self.limits.attempts;
             (self.tell)(&Retry { trouble, pause, attempt: failed + 1, attempts });
             rest(pause);
         }
+    }
+}
+
+impl Registries {
+    fn given_up(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether another question to this registry used up its attempts just now: a hundred of them would wait hours for
+    /// one that is down.
+    fn was_given_up(&self, host: &str) -> bool {
+        self.given_up().get(host).is_some_and(|when| when.elapsed() < self.limits.silence)
     }
 }
 

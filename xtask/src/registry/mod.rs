@@ -25,7 +25,7 @@ mod url;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 
@@ -137,6 +137,8 @@ pub struct Registries {
     credentials: CredentialStore,
     trust: Arc<Trust>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
+    /// When the attempts of a question to a registry were last used up.
+    given_up: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl Registries {
@@ -152,6 +154,7 @@ impl Registries {
             credentials: CredentialStore::new(settings.environment),
             trust,
             hosts: Mutex::default(),
+            given_up: Mutex::default(),
         }
     }
 

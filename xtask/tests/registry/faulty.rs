@@ -292,3 +292,23 @@ fn what_is_no_registry_is_said() {
     assert_eq!(trouble.kind, Kind::NotFound, "{trouble}");
     assert!(trouble.to_string().contains("no registry answers there"), "{trouble}");
 }
+
+#[test]
+fn a_registry_that_is_down_is_waited_for_once() {
+    let Some(registry) = Registry::open() else { return };
+    let put = Image::new("one").put(&registry, "acme/app", "1");
+    let proxy = Faults::before(&registry.host);
+    let client = client_with(&[], tempfile::tempdir().unwrap(), |settings| {
+        settings.limits.attempts = 4;
+        settings.limits.silence = Duration::from_secs(2);
+    });
+    proxy.script([Rule::on("HEAD", "/manifests/", Fault::Status(503))]);
+    for attempts in [4, 1, 1] {
+        let trouble = client.head(&app(&proxy), &tag("1")).unwrap_err();
+        assert_eq!((trouble.kind, trouble.attempts), (Kind::Server(503), attempts), "{trouble}");
+    }
+    // Later it may be well again.
+    std::thread::sleep(Duration::from_secs(2));
+    proxy.script([Rule::on("HEAD", "/manifests/", Fault::Status(503)).times(2)]);
+    assert_eq!(client.head(&app(&proxy), &tag("1")).unwrap(), Some(digest(&put.digest)));
+}
