@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::substitute::Word;
+use crate::new::Template;
 use crate::reference::{Platform, Tag};
 use crate::workspace::{Channel, parse_duration};
 
@@ -161,6 +162,13 @@ After a failure or an interruption the same command finishes what was begun.")]
         after_help = "Examples:\n  cargo xtask inspect notebook-processor\n  cargo xtask inspect base --json"
     )]
     Inspect(InspectArgs),
+    /// Write the folder of a new image; nothing that exists is overwritten
+    #[command(after_help = "Examples:
+  cargo xtask new services/search --template service
+  cargo xtask new images/analysis --template pixi --dry-run
+
+The folder's name is the image's id.")]
+    New(NewArgs),
     /// Look for what works, and costs time, caching or trust: Dockyard's rules and BuildKit's own
     #[command(after_help = "Examples:
   cargo xtask lint
@@ -476,6 +484,19 @@ pub(crate) struct TestArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The folder, relative to where you are
+    #[arg(value_name = "FOLDER")]
+    pub folder: Utf8PathBuf,
+    /// What kind of image to begin with
+    #[arg(short, long, value_enum)]
+    pub template: Template,
+    /// Only show what would be written
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

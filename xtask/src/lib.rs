@@ -19,6 +19,7 @@ pub mod key;
 pub mod lint;
 pub mod lock;
 pub mod mistake;
+pub mod new;
 pub mod plan;
 pub mod publish;
 pub mod reference;

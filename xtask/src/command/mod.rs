@@ -17,6 +17,7 @@ mod list;
 mod load;
 mod lock_update;
 mod make;
+mod new;
 mod outdated;
 mod plan;
 mod publication;
@@ -61,6 +62,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Promote(args) => push::promote(&global, &args),
         Command::Inspect(args) => inspect::run(&global, &args),
         Command::Lint(args) => lint::run(&global, &args),
+        Command::New(args) => new::run(&global, &args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),
     }

@@ -32,6 +32,7 @@ pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};
 pub use images_lock::{IMAGES_LOCK, LockedImage, images_lock_text, parse_images_lock};
 pub use lookup::{matching, pixi_versions};
+pub(crate) use paths::clean;
 pub use paths::shown;
 pub use read::{Placed, nearest};
 pub use settings::{
