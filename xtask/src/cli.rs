@@ -5,6 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::cache::{Age, Size};
 use crate::engine::substitute::Word;
 use crate::new::Template;
 use crate::reference::{Platform, Tag};
@@ -176,6 +177,15 @@ The folder's name is the image's id.")]
 
 `# dockyard: allow(RULE)` on the line before a finding allows it. The exit status is 1 where something is found.")]
     Lint(LintArgs),
+    /// Show BuildKit's cache, or make it smaller
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  cargo xtask cache du
+  cargo xtask cache prune --older-than 168h --keep 20GB
+  cargo xtask cache prune --older-than 7d --dry-run"
+    )]
+    Cache(CacheCommand),
     /// Show what this machine has and lacks for building, each with its mend
     #[command(
         after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --offline --json"
@@ -497,6 +507,46 @@ pub(crate) struct NewArgs {
     /// Only show what would be written
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show what it holds, by type
+    Du(CacheDu),
+    /// Remove what nothing uses
+    Prune(CachePrune),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheDu {
+    /// Only what was not used for so long: hours, minutes or days (168h, 90m, 7d)
+    #[arg(long, value_name = "AGE")]
+    pub older_than: Option<Age>,
+    /// The buildx builder (default: the one that `docker buildx use` chose)
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CachePrune {
+    /// Only what was not used for so long: hours, minutes or days (168h, 90m, 7d)
+    #[arg(long, value_name = "AGE")]
+    pub older_than: Option<Age>,
+    /// Stop when so much is left (20GB, 512MB, 10GiB); what was used last stays
+    #[arg(long, value_name = "SIZE")]
+    pub keep: Option<Size>,
+    /// The buildx builder (default: the one that `docker buildx use` chose)
+    #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
+    pub builder: Option<String>,
+    /// Only show what could go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

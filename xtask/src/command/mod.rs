@@ -5,6 +5,7 @@
 mod affected;
 mod again;
 mod build;
+mod cache;
 mod check;
 mod dirty;
 mod doctor;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => inspect::run(&global, &args),
         Command::Lint(args) => lint::run(&global, &args),
         Command::New(args) => new::run(&global, &args),
+        Command::Cache(command) => cache::run(&global, &command),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),
     }

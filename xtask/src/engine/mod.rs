@@ -9,6 +9,7 @@ mod authorities;
 pub mod build;
 mod builder;
 pub mod buildx;
+pub mod cache;
 pub mod check;
 mod child;
 mod container;

@@ -4,6 +4,7 @@
 
 mod affected;
 pub mod board;
+mod cache;
 mod error;
 pub mod failure;
 mod graph;
@@ -24,6 +25,7 @@ mod width;
 pub use crate::human;
 pub use affected::{AffectedJson, AffectedList, affected};
 pub use board::{Board, Detail, Style};
+pub use cache::cache;
 pub use error::error;
 pub use graph::{dot, mermaid, tree};
 pub use inspect::{InspectJson, Inspected, InspectedName, inspect};
