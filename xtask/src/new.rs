@@ -15,22 +15,26 @@ pub enum Template {
     Base,
 }
 
-/// The files of `$folder`, each with its text.
+/// The files of `$folder`, each with its text. `image.toml` has another name there, by which it is no image of the
+/// workspace that holds this program.
 macro_rules! files {
     ($folder:literal: $($file:literal),+) => {
-        &[$(($file, include_str!(concat!("new/templates/", $folder, "/", $file)))),+]
+        &[
+            ("image.toml", include_str!(concat!("new/templates/", $folder, "/image.toml.template"))),
+            $(($file, include_str!(concat!("new/templates/", $folder, "/", $file)))),+
+        ]
     };
 }
 
 const SERVICE: &[(&str, &str)] = files!("service":
-    "Dockerfile", "image.toml", ".dockerignore", "README.md", "app/__init__.py", "app/__main__.py", "tests/test_app.py");
+    "Dockerfile", ".dockerignore", "README.md", "app/__init__.py", "app/__main__.py", "tests/test_app.py");
 const PYTHON: &[(&str, &str)] = files!("python":
-    "Dockerfile", "image.toml", ".dockerignore", "README.md", "requirements.txt", "app/__init__.py", "app/__main__.py",
+    "Dockerfile", ".dockerignore", "README.md", "requirements.txt", "app/__init__.py", "app/__main__.py",
     "tests/test_app.py");
 const PIXI: &[(&str, &str)] = files!("pixi":
-    "Dockerfile", "image.toml", ".dockerignore", "README.md", "pixi.toml", "app/__main__.py", "tests/test_app.py");
+    "Dockerfile", ".dockerignore", "README.md", "pixi.toml", "app/__main__.py", "tests/test_app.py");
 const BASE: &[(&str, &str)] = files!("base":
-    "Dockerfile", "image.toml", ".dockerignore", "README.md", "tests/smoke.sh");
+    "Dockerfile", ".dockerignore", "README.md", "tests/smoke.sh");
 
 impl Template {
     /// The files of an image `id`: path and text.
@@ -63,7 +67,7 @@ mod tests {
         let id: ImageId = "new-one".parse().unwrap();
         for template in Template::value_variants() {
             let files = template.files(&id);
-            for needed in ["Dockerfile", "image.toml", ".dockerignore", "README.md"] {
+            for needed in ["Dockerfile", ".dockerignore", "README.md"] {
                 assert!(files.iter().any(|(path, _)| *path == needed), "{template:?}: {needed}");
             }
             assert!(files.iter().any(|(path, _)| path.starts_with("tests/")), "{template:?}");
