@@ -82,12 +82,15 @@ fn bytes(text: &str) -> Option<u64> {
     let factor = base.checked_pow(u32::try_from(power).ok()?)?;
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     let whole: u64 = whole.parse().ok()?;
-    let mut fraction = 0;
-    let mut place = factor;
-    for digit in part.chars() {
-        place /= 10;
-        fraction += u64::from(digit.to_digit(10)?) * place;
-    }
+    // Nobody writes more digits than these.
+    let part = part.get(..part.len().min(12))?;
+    let digits: u128 = match part {
+        "" => 0,
+        part if part.bytes().all(|byte| byte.is_ascii_digit()) => part.parse().ok()?,
+        _ => return None,
+    };
+    let tenths = 10_u128.pow(u32::try_from(part.len()).ok()?);
+    let fraction = u64::try_from(u128::from(factor) * digits / tenths).ok()?;
     whole.checked_mul(factor)?.checked_add(fraction)
 }
 
