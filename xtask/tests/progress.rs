@@ -106,8 +106,7 @@ fn a_build_and_the_same_again() {
     let log = bench.read_log();
     let first = log.lines().next().unwrap();
     assert!(
-        first.contains("TOKEN=\"$TOKEN\" ")
-            && first.contains("docker buildx build --progress=rawjson "),
+        first.contains("TOKEN=\"$TOKEN\" ") && first.contains("buildx build --progress=rawjson "),
         "{first}"
     );
     assert!(!log.contains("hunter2"));
@@ -245,7 +244,7 @@ fn a_client_that_is_killed() {
         if matches!(event, Event::Log { text, .. } if text == "ready") {
             let client = processes_naming(bench.path())
                 .into_iter()
-                .find(|(_, line)| line.contains("docker buildx build"));
+                .find(|(_, line)| line.contains("buildx build"));
             signal("-KILL", &client.expect("the client runs").0);
         }
     };
@@ -298,7 +297,7 @@ fn an_interruption_leaves_no_process() {
             std::fs::read_to_string(bench.path().join("log"))
                 .is_ok_and(|log| log.contains(" ready\n"))
         });
-        assert!(processes_naming(bench.path()).len() >= 2, "the client and its plug-in run");
+        assert!(!processes_naming(bench.path()).is_empty(), "the client runs");
         let start = Instant::now();
         signal("-INT", &if to_group { format!("-{}", child.id()) } else { child.id().to_string() });
         assert!(child.wait().unwrap().success(), "to the group: {to_group}");

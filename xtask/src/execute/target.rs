@@ -15,6 +15,10 @@ use crate::plan::{Action, Held, Step};
 use crate::reference::{Digest, Reference, Repository};
 use crate::workspace::{SecretSource, TargetName};
 
+/// How often a build is run again whose image was built and could not be named: another build gave the same name at the
+/// same moment. All its steps are cached by then.
+const NAME_ATTEMPTS: u32 = 3;
+
 /// Everything that the work on any target needs.
 pub struct Workshop<'a> {
     pub engine: &'a Engine,
@@ -147,7 +151,13 @@ impl<'a> Workshop<'a> {
             no_cache: self.no_cache && step.named,
             secrets: &secrets(step),
         };
-        let built = run_build(&build.invocation(), log, sink).map_err(NotMade::Build)?;
+        let mut again = NAME_ATTEMPTS;
+        let built = loop {
+            match run_build(&build.invocation(), log, sink) {
+                Err(failure) if failure.lost_a_name() && again > 0 => again -= 1,
+                other => break other.map_err(NotMade::Build)?,
+            }
+        };
         let image = self.find(&step.local_name())?;
         let mut made = Made {
             built: true,

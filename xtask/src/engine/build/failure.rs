@@ -21,6 +21,15 @@ pub struct BuildFailure {
     pub log: Utf8PathBuf,
 }
 
+impl BuildFailure {
+    /// Whether everything was built, and a name was taken by another build meanwhile: containerd's store makes a name or
+    /// moves it, and BuildKit (`exporter/containerimage`) does not look again between the two.
+    pub fn lost_a_name(&self) -> bool {
+        self.step.as_deref() == Some("exporting to image")
+            && self.summary.contains("already exists")
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The program or its log could not be started; why, completing nothing.
