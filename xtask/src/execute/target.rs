@@ -15,9 +15,9 @@ use crate::plan::{Action, Held, Step};
 use crate::reference::{Digest, Reference, Repository};
 use crate::workspace::{SecretSource, TargetName};
 
-/// How often a build is run again whose image was built and could not be named: another build gave the same name at the
-/// same moment. All its steps are cached by then.
-const NAME_ATTEMPTS: u32 = 3;
+/// How often a build is run again that failed by what other builds did at the same moment (`BuildFailure::lost_a_name`,
+/// `BuildFailure::lost_a_session`). Its steps are cached by then.
+const AGAIN: u32 = 3;
 
 /// Everything that the work on any target needs.
 pub struct Workshop<'a> {
@@ -32,6 +32,8 @@ pub struct Workshop<'a> {
     /// Whether the files that a target is built from are still those that its key was made from.
     pub unchanged: &'a (dyn Fn(&Step) -> bool + Sync),
     done: Mutex<BTreeMap<TargetName, Ready>>,
+    /// Held by a build that is run again because it shared a step with another.
+    alone: Mutex<()>,
 }
 
 /// A target whose image children can be built on.
@@ -103,6 +105,7 @@ impl<'a> Workshop<'a> {
             no_cache,
             unchanged,
             done: Mutex::default(),
+            alone: Mutex::default(),
         }
     }
 
@@ -151,13 +154,20 @@ impl<'a> Workshop<'a> {
             no_cache: self.no_cache && step.named,
             secrets: &secrets(step),
         };
-        let mut again = NAME_ATTEMPTS;
-        let built = loop {
-            match run_build(&build.invocation(), log, sink) {
-                Err(failure) if failure.lost_a_name() && again > 0 => again -= 1,
-                other => break other.map_err(NotMade::Build)?,
-            }
-        };
+        let invocation = build.invocation();
+        let mut built = run_build(&invocation, log, sink);
+        for _ in 0..AGAIN {
+            built = match built {
+                Err(failure) if failure.lost_a_name() => run_build(&invocation, log, sink),
+                Err(failure) if failure.lost_a_session() => {
+                    // One at a time: side by side, they would share a step and its session once more.
+                    let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+                    run_build(&invocation, log, sink)
+                }
+                other => other,
+            };
+        }
+        let built = built.map_err(NotMade::Build)?;
         let image = self.find(&step.local_name())?;
         let mut made = Made {
             built: true,

@@ -113,7 +113,8 @@ impl Lab {
     /// `build --json`, which must end with `status`: what became of each image.
     pub(crate) fn build(&self, args: &[&str], status: i32) -> BTreeMap<String, Value> {
         let said = self.say(&[&["build", "--json"], args].concat());
-        assert_eq!(said.status, Some(status), "{said}");
+        // Not the JSON, which is long: what failed is on stderr, too.
+        assert_eq!(said.status, Some(status), "{}", said.stderr);
         images(&said)
     }
 

@@ -28,6 +28,13 @@ impl BuildFailure {
         self.step.as_deref() == Some("exporting to image")
             && self.summary.contains("already exists")
     }
+
+    /// Whether BuildKit asked the client of another build, which had ended, for a layer: builds that run side by side and
+    /// have a step in common share its result, and that result knows only the session of the build that came first
+    /// (moby/buildkit#6422, docker/buildx#456). Parents that travel as OCI layouts make it likely.
+    pub fn lost_a_session(&self) -> bool {
+        self.summary.contains("no active session for ")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +153,24 @@ mod tests {
             (excerpt.file.as_str(), excerpt.line, excerpt.lines.len()),
             ("sub/Dockerfile.base", 4, 4)
         );
+    }
+
+    /// Words of Docker 26 and 28, and of BuildKit 0.13 and 0.32.
+    #[test]
+    fn what_other_builds_did() {
+        let failed = |step: Option<&str>, said: &str| {
+            let mut failure = BuildFailure::before_start(Cause::Refused, "log".into());
+            failure.step = step.map(str::to_owned);
+            failure.summary = summary(&text(said));
+            (failure.lost_a_name(), failure.lost_a_session())
+        };
+        let session = "ERROR: failed to build: failed to solve: DeadlineExceeded: no active session for \
+                       sirbf6hgfpj6a3l8wn5cbnvgb: context deadline exceeded";
+        assert_eq!(failed(Some("exporting to docker image format"), session), (false, true));
+        let name = "ERROR: failed to solve: image \"x:dev\": already exists";
+        assert_eq!(failed(Some("exporting to image"), name), (true, false));
+        assert_eq!(failed(Some("RUN mkdir x"), name), (false, false));
+        assert_eq!(failed(None, "ERROR: failed to solve: deadline exceeded"), (false, false));
     }
 
     #[test]
