@@ -23,9 +23,9 @@ pub struct BuildFailure {
 
 impl BuildFailure {
     /// Whether everything was built, and a name was taken by another build meanwhile: containerd's store makes a name or
-    /// moves it, and BuildKit (`exporter/containerimage`) does not look again between the two.
+    /// moves it, and neither BuildKit (`exporter/containerimage`) nor the engine's import looks again between the two.
     pub fn lost_a_name(&self) -> bool {
-        self.step.as_deref() == Some("exporting to image")
+        matches!(self.step.as_deref(), Some("exporting to image" | "importing to docker"))
             && self.summary.contains("already exists")
     }
 
@@ -169,6 +169,8 @@ mod tests {
         assert_eq!(failed(Some("exporting to docker image format"), session), (false, true));
         let name = "ERROR: failed to solve: image \"x:dev\": already exists";
         assert_eq!(failed(Some("exporting to image"), name), (true, false));
+        let import = "ERROR: failed to solve: rpc error: code = Unknown desc = image \"x:dev\": already exists";
+        assert_eq!(failed(Some("importing to docker"), import), (true, false));
         assert_eq!(failed(Some("RUN mkdir x"), name), (false, false));
         assert_eq!(failed(None, "ERROR: failed to solve: deadline exceeded"), (false, false));
     }
