@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::inputs::{self, PlatformKey, Sources};
+use super::inputs::{self, Sources};
+use super::keys::PlatformKey;
 use super::{Contexts, Request};
 use crate::dockerfile::Reading;
 use crate::graph::Vertex;
