@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use build::{BuildArgs, BuildCommand, RunArgs, TestArgs};
 pub(crate) use house::{
-    CacheCommand, CacheDu, CachePrune, DoctorArgs, EngineCommand, LintArgs, NewArgs,
+    CacheCommand, CacheDu, CachePrune, CleanArgs, DoctorArgs, EngineCommand, LintArgs, NewArgs,
 };
 pub(crate) use lock::{LockFormat, LockUpdateArgs, Locks, OutdatedArgs};
 pub(crate) use look::{
@@ -182,6 +182,17 @@ The folder's name is the image's id.")]
 
 `# dockyard: allow(RULE)` on the line before a finding allows it. The exit status is 1 where something is found.")]
     Lint(LintArgs),
+    /// Remove images that builds of this workspace have left in the engine, or that a label or name picks
+    #[command(after_help = "Examples:
+  cargo xtask clean --dry-run                                what would go, and why
+  cargo xtask clean --yes --older-than 7d
+  cargo xtask clean --name 'acme/*-base:0.2.0'               images of an older layout
+  cargo xtask clean --label org.example.layout=1 --dry-run
+
+Without --label and --name: earlier key-… names of this workspace's images, images of its own without a name, and what
+targets that are gone have left in target/dockyard. Another checkout on the same engine builds again what it misses.
+What a container uses, and what this workspace built last, always stays. BuildKit's cache is for `cache prune`.")]
+    Clean(CleanArgs),
     /// Show BuildKit's cache, or make it smaller
     #[command(
         subcommand,

@@ -5,12 +5,14 @@
 //! Pure: no file, no clock, no network. Used by everyone.
 
 mod grammar;
+mod pattern;
 mod platform;
 
 use std::fmt;
 use std::str::FromStr;
 
 use grammar::{check_digest, check_id, check_repository, check_tag, check_variant};
+pub use pattern::matches;
 pub use platform::Platform;
 
 /// Why a text is not what it should be, completing «X is not a valid …: ».

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
+use crate::clean::{Label, NamePattern};
 use crate::engine::cache::{Age, Size};
 use crate::engine::substitute::Word;
 use crate::new::Template;
@@ -55,6 +56,28 @@ pub(crate) struct CachePrune {
     /// Only show what could go
     #[arg(long)]
     pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    /// Instead: images that carry this label (KEY or KEY=VALUE); of several, all
+    #[arg(long, value_name = "LABEL")]
+    pub label: Vec<Label>,
+    /// Instead: names that match this pattern (`*`, `?`; without a tag: every tag); of several, any
+    #[arg(long, value_name = "PATTERN")]
+    pub name: Vec<NamePattern>,
+    /// Only images that were made so long ago: hours, minutes or days (168h, 90m, 7d)
+    #[arg(long, value_name = "AGE")]
+    pub older_than: Option<Age>,
+    /// Only show what would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

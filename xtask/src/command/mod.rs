@@ -4,9 +4,11 @@
 
 mod affected;
 mod again;
+mod ask;
 mod build;
 mod cache;
 mod check;
+mod clean;
 mod dirty;
 mod doctor;
 mod engine;
@@ -64,6 +66,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => inspect::run(&global, &args),
         Command::Lint(args) => lint::run(&global, &args),
         Command::New(args) => new::run(&global, &args),
+        Command::Clean(args) => clean::run(&global, &args),
         Command::Cache(command) => cache::run(&global, &command),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),

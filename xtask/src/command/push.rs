@@ -1,17 +1,14 @@
 //! `push` and `promote`: load → plan → what is staged → build, send, test → compare → copy → write.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::make::{Maker, Missing};
 use super::publication::{Prepared, Staged, prepare, registries, troubles};
 use super::verify::Verifier;
-use super::{FAILED, dirty, load, steps};
+use super::{FAILED, ask, dirty, load, steps};
 use crate::cli::{Global, PromoteArgs, PublicationArgs, PushArgs};
 use crate::engine::{Environment, interrupt};
 use crate::key::state_folder;
@@ -25,9 +22,6 @@ use crate::registry::Registries;
 use crate::report::{self, PublicationJson, PublishedImage};
 use crate::tags::Occasion;
 use crate::workspace::{Channel, Target, TargetName, VersionSource};
-
-/// How often a question to a person looks whether we were interrupted.
-const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode> {
     interrupt::listen();
@@ -310,26 +304,10 @@ fn refuse_conflicts(decided: &[Decided]) -> Result<(), Mistakes> {
 }
 
 fn confirm(args: &PublicationArgs, decided: &[Decided]) -> anyhow::Result<bool> {
-    if args.yes || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if args.yes || !ask::is_there_somebody() {
         return Ok(true);
     }
-    anstream::eprint!("write these tags ({})? [y/N] ", report::counts(decided));
-    // The read goes on through Ctrl-C, so that it may not be waited for.
-    let (sender, answers) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer).map(|_| answer);
-        let _nobody_waits = sender.send(read);
-    });
-    let answer = loop {
-        match answers.recv_timeout(LOOK) {
-            Ok(answer) => break answer.context("failed to read the answer")?,
-            Err(_) if interrupt::interrupted() => return Ok(false),
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => anyhow::bail!("failed to read the answer"),
-        }
-    };
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    ask::confirm(&format!("write these tags ({})?", report::counts(decided)))
 }
 
 fn write(

@@ -40,6 +40,12 @@ impl FromStr for Age {
     }
 }
 
+impl Age {
+    pub fn duration(self) -> Duration {
+        Duration::from_mins(self.minutes)
+    }
+}
+
 impl fmt::Display for Age {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.minutes {

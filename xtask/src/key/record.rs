@@ -174,6 +174,15 @@ impl Records {
         names.into_iter().collect()
     }
 
+    /// The digests of all images that are recorded.
+    pub fn digests(&self) -> BTreeSet<Digest> {
+        let digest = |file: Utf8PathBuf| {
+            let record: Record = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+            Some(record.digest)
+        };
+        self.every_file().into_iter().filter_map(digest).collect()
+    }
+
     fn every_file(&self) -> Vec<Utf8PathBuf> {
         list(&self.folder).iter().flat_map(|folder| list(folder)).collect()
     }

@@ -5,6 +5,7 @@
 mod affected;
 pub mod board;
 mod cache;
+mod clean;
 mod error;
 pub mod failure;
 mod graph;
@@ -26,6 +27,7 @@ pub use crate::human;
 pub use affected::{AffectedJson, AffectedList, affected};
 pub use board::{Board, Detail, Style};
 pub use cache::cache;
+pub use clean::{CleanJson, ImageState, RemovedFile, removals};
 pub use error::error;
 pub use graph::{dot, mermaid, tree};
 pub use inspect::{InspectJson, Inspected, InspectedName, inspect};
