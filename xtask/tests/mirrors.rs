@@ -48,6 +48,10 @@ impl Mirrored {
     }
 
     fn with_mirrors(&self, mirrors: bool) {
+        self.configure(mirrors, "");
+    }
+
+    fn configure(&self, mirrors: bool, more: &str) {
         let host = &self.registry.host;
         let section = if mirrors {
             format!(
@@ -59,7 +63,7 @@ impl Mirrored {
         self.lab.file(
             "Cargo.toml",
             &format!(
-                "[workspace.metadata.dockyard]\nregistries = [\"registry.invalid/lab\"]\n{section}"
+                "[workspace.metadata.dockyard]\nregistries = [\"registry.invalid/lab\"]\n{section}{more}"
             ),
         );
     }
@@ -208,6 +212,56 @@ fn a_frontend_that_the_mirror_lacks_is_not_fetched_elsewhere() {
         .file("app/Dockerfile", "# syntax=docker/dockerfile:1\nFROM scratch\nCOPY image.toml /\n");
     assert_eq!(it.lab.statuses(&[], 1)["app"], "failed");
     assert!(it.registry.log().contains("/v2/hub/docker/dockerfile/manifests/1"));
+}
+
+/// BuildKit runs a scanner with `BUILDKIT_SCAN_SOURCE`, where the image's files are, and takes what it writes into
+/// `BUILDKIT_SCAN_DESTINATION` (docs/attestations/sbom-protocol.md).
+const SCANNER: &str = r#"#!/bin/sh
+cat > "$BUILDKIT_SCAN_DESTINATION/scan.spdx.json" <<DONE
+{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",
+ "predicate": {"spdxVersion": "SPDX-2.3", "name": "found $(cat "$BUILDKIT_SCAN_SOURCE/text")"}}
+DONE
+"#;
+
+#[test]
+fn an_sbom_is_written_by_the_scanner_from_the_mirror() {
+    let Some(it) = engines::containerd().and_then(Mirrored::new) else { return };
+    let Some(source) = Lab::with_base(it.lab.test) else { return };
+    source.image(
+        "scanner",
+        "",
+        "FROM registry.invalid/lab/base\nCOPY scan /scan\nENTRYPOINT [\"/bin/sh\", \"/scan\"]\n",
+    );
+    source.file("scanner/scan", SCANNER);
+    let scanner = source.build(&["scanner"], 0)["scanner"]["digest"].clone();
+    it.push(scanner.as_str().unwrap(), "hub/docker/buildkit-syft-scanner:stable-1");
+
+    it.lab.image("app", "", "FROM scratch\nCOPY text /text\n");
+    let token = lab::token();
+    it.lab.file("app/text", &token);
+    it.configure(true, "attestations = { sbom = true }\n");
+    let mirrored = format!("{}/hub/docker/buildkit-syft-scanner:stable-1", it.registry.host);
+    let planned = it.plan(&[]);
+    assert!(words(&planned).contains(&format!("--sbom=generator={mirrored}")), "{planned:#}");
+
+    let built = it.lab.build(&[], 0);
+    let archive = it.lab.root().join("target/app.tar");
+    let image = built["app"]["digest"].as_str().unwrap();
+    assert_eq!(it.lab.docker(&["save", "--output", archive.as_str(), image]).status, Some(0));
+    let bytes = std::fs::read(archive).unwrap();
+    let found = format!("found {token}");
+    assert!(bytes.windows(found.len()).any(|window| window == found.as_bytes()));
+
+    // A scanner of one's own, and BuildKit's where nothing is mirrored. Neither is an input.
+    it.configure(true, "attestations = { sbom = \"far.invalid/lab/scan:2\" }\n");
+    let own = it.plan(&[]);
+    let word = format!("--sbom=generator={}/lab/scan:2", it.registry.host);
+    assert!(words(&own).contains(&word), "{own:#}");
+    it.configure(false, "attestations = { sbom = true }\n");
+    let default = it.plan(&[]);
+    assert!(words(&default).contains("--sbom=true"), "{default:#}");
+    assert_eq!(own["key"], planned["key"]);
+    assert_eq!(default["key"], planned["key"]);
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn step(
         frontend,
         repositories,
         tags,
-        attestations: loaded.workspace.config.attestations.clone(),
+        attestations: loaded.workspace.config.attestations_here(),
         action: Action::Build,
         reasons: Vec::new(),
         only_parents: false,

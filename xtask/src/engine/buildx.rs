@@ -9,7 +9,7 @@ use super::{Builder, Engine, Invocation, Store};
 use crate::graph::Binding;
 use crate::plan::Step;
 use crate::reference::{Digest, Reference};
-use crate::workspace::{ContextSource, SecretSource, TargetName};
+use crate::workspace::{ContextSource, Scanner, SecretSource, TargetName};
 
 /// The build argument that replaces the frontend which `# syntax=` asks for (buildx, `toSolveOpt`).
 pub const FRONTEND_ARGUMENT: &str = "BUILDKIT_SYNTAX";
@@ -204,7 +204,12 @@ impl Build<'_> {
             Some(mode) if kept => format!("--provenance=mode={mode}"),
             _ => "--provenance=false".to_owned(),
         };
-        [provenance, format!("--sbom={}", wanted.sbom && kept)]
+        let sbom = match &wanted.sbom {
+            Some(Scanner::Default) if kept => "--sbom=true".to_owned(),
+            Some(Scanner::Image(scanner)) if kept => format!("--sbom=generator={scanner}"),
+            _ => "--sbom=false".to_owned(),
+        };
+        [provenance, sbom]
     }
 
     fn build_options(&self) -> Vec<String> {

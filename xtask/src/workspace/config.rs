@@ -38,8 +38,20 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Attestations {
     pub provenance: Option<String>,
-    pub sbom: bool,
+    /// What finds out which software is in an image; nothing for no SBOM.
+    pub sbom: Option<Scanner>,
 }
+
+/// The image that BuildKit runs to write an SBOM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scanner {
+    /// Whichever this BuildKit takes by itself.
+    Default,
+    Image(Reference),
+}
+
+/// What BuildKit takes by itself (`frontend/attestations/parse.go`): it knows no mirrors of ours.
+const DEFAULT_SCANNER: &str = "docker.io/docker/buildkit-syft-scanner:stable-1";
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Config {
@@ -68,6 +80,19 @@ impl Config {
         let prefix = self.mirrors.get(reference.repository.registry())?;
         let repository = repository_of(prefix, reference.repository.path()).ok()?;
         Some(Reference { repository, ..reference.clone() })
+    }
+
+    /// The attestations that are asked for, with the scanner as it is fetched here.
+    pub fn attestations_here(&self) -> Attestations {
+        let mirrored = match &self.attestations.sbom {
+            None => None,
+            Some(Scanner::Default) => {
+                DEFAULT_SCANNER.parse().ok().and_then(|scanner| self.mirrored(&scanner))
+            }
+            Some(Scanner::Image(scanner)) => self.mirrored(scanner),
+        };
+        let sbom = mirrored.map(Scanner::Image).or_else(|| self.attestations.sbom.clone());
+        Attestations { sbom, ..self.attestations.clone() }
     }
 }
 
@@ -214,7 +239,11 @@ fn read_attestations(table: &Table<'_>) -> Attestations {
                 .mend("`min` or `max`; leave the key out for none"),
         );
     }
-    let sbom = section.boolean("sbom").unwrap_or(false);
+    let sbom = if section.has("sbom") && !section.is_boolean("sbom") {
+        section.parsed("sbom").map(|scanner| Scanner::Image(scanner.value))
+    } else {
+        section.boolean("sbom").unwrap_or(false).then_some(Scanner::Default)
+    };
     section.finish();
     Attestations { provenance: provenance.map(|mode| mode.value), sbom }
 }

@@ -27,7 +27,7 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use checkout::Checkout;
-pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, repository_of};
+pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, Scanner, repository_of};
 pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};
 pub use images_lock::{IMAGES_LOCK, LockedImage, images_lock_text, parse_images_lock};
