@@ -12,3 +12,6 @@
 
 pub mod component;
 pub mod job;
+mod standing;
+
+pub use standing::{Standing, Todo, Work, is_on_parents, jobs, judge, needs};

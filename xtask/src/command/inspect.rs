@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use super::publication::{Prepared, prepare, registries, troubles};
+use super::publication::{Extent, Prepared, prepare, registries, troubles};
 use crate::cli::{Global, InspectArgs, PublicationArgs};
 use crate::engine::interrupt;
 use crate::mistake::Mistake;
@@ -19,7 +19,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> anyhow::Result<ExitCod
     let publication =
         PublicationArgs { images: vec![args.image.clone()], ..PublicationArgs::default() };
     let channel = args.channel.unwrap_or(Channel::Release);
-    let prepared = prepare(global, &publication, &|_| channel)?;
+    let prepared = prepare(global, &publication, Extent::Named, &|_| channel)?;
     let steps: Vec<&Step> = prepared
         .plan
         .steps

@@ -17,12 +17,13 @@ use crate::cli::Global;
 use crate::engine::{Engine, Search};
 use crate::execute::Outcome;
 use crate::execute::target::{Made, NotMade, Workshop};
-use crate::execute::test::Tester;
+use crate::execute::test::{Tester, Verdict};
 use crate::key::{Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{self, Action, Plan, Step};
 use crate::publish::{Found, Holding, Holdings, Way, upload, waits};
-use crate::registry::{Registries, rest};
+use crate::reference::{Repository, Tag};
+use crate::registry::{Registries, Trouble, rest};
 use crate::report;
 use crate::workspace::TargetName;
 
@@ -87,6 +88,16 @@ pub(super) struct Maker<'a> {
     pub(super) jobs: Option<u16>,
 }
 
+/// Where a step of a run is made: what its end needs to know.
+pub(super) struct Bench<'a> {
+    pub(super) workshop: &'a Workshop<'a>,
+    pub(super) tester: &'a Tester<'a>,
+}
+
+/// What is done with an image that is up to date, before its children begin.
+pub(super) type End<'a> =
+    dyn Fn(&Bench<'_>, &Step, &mut Made, &dyn Fn(&str)) -> Result<(), NotMade> + Sync + 'a;
+
 impl Maker<'_> {
     /// Makes `missing` and adds it to what is staged; the exit status where something failed, which was told.
     pub(super) fn make(
@@ -98,15 +109,40 @@ impl Maker<'_> {
         staged: &mut Staged,
         verifier: &Verifier<'_>,
     ) -> anyhow::Result<Result<(), ExitCode>> {
+        let sender = Sender {
+            prepared,
+            registries,
+            holdings: prepared.holdings(),
+            verifier,
+            held: Mutex::new(staged.held.clone()),
+        };
+        let steps = missing.steps.iter().map(|step| (*step).clone()).collect();
+        let end: &End<'_> = &|bench, step, made, tell| sender.send(bench, step, made, tell);
+        let (_, outcomes) = self.build(global, prepared, steps, &staged.held, end)?;
+        staged.held = sender.held.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let good = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_)));
+        Ok(if good { Ok(()) } else { Err(ExitCode::from(FAILED)) })
+    }
+
+    /// Builds those of `steps` that are stale, on the parents that are `held`, and ends each with `end`. What failed was
+    /// told.
+    pub(super) fn build(
+        &self,
+        global: &Global,
+        prepared: &Prepared,
+        steps: Vec<Step>,
+        held: &BTreeMap<TargetName, Holding>,
+        end: &End<'_>,
+    ) -> anyhow::Result<(Plan, Vec<Outcome<Made, NotMade>>)> {
         let loaded = &prepared.loaded;
         let root = &loaded.workspace.root;
         let state = state_folder(root);
         let mut session = Session::new(Engine::find(&Search::default())?, self.builder);
         let records = Records::new(&state);
-        let mut plan = Plan { steps: missing.steps.iter().map(|step| (*step).clone()).collect() };
+        let mut plan = Plan { steps };
         let known = session.known(&plan, &records)?;
         plan::decide(&mut plan, &known, None);
-        on_other_parents(&mut plan, &records, &staged.held);
+        on_other_parents(&mut plan, &records, held);
         check::check(loaded, &plan, &session)?;
         let stale = plan.steps.iter().any(|step| step.action == Action::Build);
         let builder = if stale { Some(session.running_builder()?.clone()) } else { None };
@@ -125,32 +161,23 @@ impl Maker<'_> {
             false,
             &unchanged,
         );
-        for (name, holding) in &staged.held {
+        for (name, holding) in held {
             if let Some(to) = prepared.destinations.get(name) {
                 workshop.take_published(name, &to.staging, &holding.digest);
             }
         }
-        let sender = Sender {
-            prepared,
-            registries,
-            holdings: prepared.holdings(),
-            workshop: &workshop,
-            tester: Tester::new(&session.engine, root)?,
-            verifier,
-            held: Mutex::new(staged.held.clone()),
-        };
+        let tester = Tester::new(&session.engine, root)?;
+        let bench = Bench { workshop: &workshop, tester: &tester };
         let start = std::time::Instant::now();
         let options = Options { setup: false, jobs: self.jobs, keep_going: false };
-        let after: &After<'_> = &|step, made, tell| sender.send(step, made, tell);
+        let after: &After<'_> = &|step, made, tell| end(&bench, step, made, tell);
         let outcomes =
             build::execute(global, options, &plan, &workshop, &state.join("logs"), after);
         records.prune();
         if !global.quiet {
             anstream::eprint!("{}", report::summary(&plan, &outcomes, start.elapsed()));
         }
-        staged.held = sender.held.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let good = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_)));
-        Ok(if good { Ok(()) } else { Err(ExitCode::from(FAILED)) })
+        Ok((plan, outcomes))
     }
 }
 
@@ -176,20 +203,76 @@ fn on_other_parents(plan: &mut Plan, records: &Records, held: &BTreeMap<TargetNa
     }
 }
 
+/// A name in a staging repository, for an image of which the first holder wins.
+pub(super) struct Slot<'a> {
+    pub(super) registries: &'a Registries,
+    pub(super) repository: &'a Repository,
+    pub(super) tag: &'a Tag,
+    /// What it names.
+    pub(super) look: &'a dyn Fn() -> Result<Found, Trouble>,
+    /// Whether what it names is on today's parents.
+    pub(super) fits: &'a dyn Fn(&Holding) -> bool,
+}
+
+impl Slot<'_> {
+    /// Sends what was made, unless somebody did before; what the name holds then.
+    pub(super) fn fill(
+        &self,
+        engine: &Engine,
+        made: &Made,
+        tell: &dyn Fn(&str),
+    ) -> Result<Holding, NotMade> {
+        let Self { registries, repository, tag, look, fits } = *self;
+        match look().map_err(anyhow::Error::from)? {
+            Found::Image(holding) if fits(&holding) => return Ok(holding),
+            _ => {}
+        }
+        let name = format!("{}:{tag}", repository.familiar());
+        tell(&format!("sending {name}"));
+        let arrived = || matches!(look(), Ok(Found::Image(holding)) if fits(&holding));
+        let way = Way { limits: registries.limits(), arrived: &arrived, tell };
+        upload(engine, &made.digest, made.bytes, repository, tag, &way)?;
+        let mut found = look().map_err(anyhow::Error::from)?;
+        for wait in waits() {
+            if matches!(found, Found::Image(_)) {
+                break;
+            }
+            // Some registries show late what was written.
+            rest(wait);
+            found = look().map_err(anyhow::Error::from)?;
+        }
+        let why = match found {
+            Found::Image(holding) if fits(&holding) => return Ok(holding),
+            Found::Image(_) => format!(
+                "another push sent {name} on other parents at the same time; push again"
+            ),
+            Found::Other(why) => format!("{name} was sent, and cannot be taken: {why}"),
+            Found::Nothing => {
+                format!("{name} was sent, and the registry does not show it; push again")
+            }
+        };
+        Err(NotMade::Other(anyhow::anyhow!(why)))
+    }
+}
+
 /// What happens to an image once the engine has it.
 struct Sender<'a> {
     prepared: &'a Prepared,
     registries: &'a Registries,
     holdings: Holdings,
-    workshop: &'a Workshop<'a>,
-    tester: Tester<'a>,
     verifier: &'a Verifier<'a>,
     held: Mutex<BTreeMap<TargetName, Holding>>,
 }
 
 impl Sender<'_> {
     /// Sends it to its staging repository, unless somebody did before, and tests exactly what that holds.
-    fn send(&self, step: &Step, made: &mut Made, tell: &dyn Fn(&str)) -> Result<(), NotMade> {
+    fn send(
+        &self,
+        bench: &Bench<'_>,
+        step: &Step,
+        made: &mut Made,
+        tell: &dyn Fn(&str),
+    ) -> Result<(), NotMade> {
         let name = step.name();
         if !made.recorded {
             // What was built is not what the key says.
@@ -200,50 +283,14 @@ impl Sender<'_> {
         let Some(to) = self.prepared.destinations.get(&name) else { return Ok(()) };
         let tag = step.key.tag();
         let look = || self.holdings.look(self.registries, &to.staging, &step.key, &step.platforms);
-        let holding = match look().map_err(anyhow::Error::from)? {
-            // The first holder of a key wins.
-            Found::Image(holding) if self.is_on_parents(step, &holding) => holding,
-            _ => {
-                tell(&format!("sending {}:{tag}", to.staging.familiar()));
-                let engine = self.workshop.engine;
-                let arrived = || {
-                    let found = look();
-                    matches!(found, Ok(Found::Image(holding)) if self.is_on_parents(step, &holding))
-                };
-                let way = Way { limits: self.registries.limits(), arrived: &arrived, tell };
-                upload(engine, &made.digest, made.bytes, &to.staging, &tag, &way)?;
-                let mut found = look().map_err(anyhow::Error::from)?;
-                for wait in waits() {
-                    if matches!(found, Found::Image(_)) {
-                        break;
-                    }
-                    // Some registries show late what was written.
-                    rest(wait);
-                    found = look().map_err(anyhow::Error::from)?;
-                }
-                match found {
-                    Found::Image(holding) if self.is_on_parents(step, &holding) => holding,
-                    Found::Image(_) => {
-                        return Err(NotMade::Other(anyhow::anyhow!(
-                            "another push sent {}:{tag} on other parents at the same time; push again",
-                            to.staging.familiar()
-                        )));
-                    }
-                    Found::Other(why) => {
-                        return Err(NotMade::Other(anyhow::anyhow!(
-                            "{}:{tag} was sent, and cannot be taken: {why}",
-                            to.staging.familiar()
-                        )));
-                    }
-                    Found::Nothing => {
-                        return Err(NotMade::Other(anyhow::anyhow!(
-                            "{}:{tag} was sent, and the registry does not show it; push again",
-                            to.staging.familiar()
-                        )));
-                    }
-                }
-            }
+        let slot = Slot {
+            registries: self.registries,
+            repository: &to.staging,
+            tag: &tag,
+            look: &look,
+            fits: &|holding| self.is_on_parents(step, holding),
         };
+        let holding = slot.fill(bench.workshop.engine, made, tell)?;
         let local = holding.is_known_as(&made.digest).then(|| step.local_name());
         if local.is_none() {
             made.notes.push(format!(
@@ -251,9 +298,9 @@ impl Sender<'_> {
             ));
         }
         // From here on children are built on what is published.
-        self.workshop.take_published(&name, &to.staging, &holding.digest);
-        let good = self.verifier.test_one(
-            &self.tester,
+        bench.workshop.take_published(&name, &to.staging, &holding.digest);
+        let verdict = self.verifier.test_one(
+            bench.tester,
             step,
             &to.staging,
             &holding,
@@ -261,7 +308,10 @@ impl Sender<'_> {
             tell,
         )?;
         self.lock().insert(name, holding);
-        if good { Ok(()) } else { Err(NotMade::Other(anyhow::anyhow!("its tests failed"))) }
+        if verdict == Verdict::Failed {
+            return Err(NotMade::Other(anyhow::anyhow!("its tests failed")));
+        }
+        Ok(())
     }
 
     fn is_on_parents(&self, step: &Step, holding: &Holding) -> bool {

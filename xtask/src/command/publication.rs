@@ -24,7 +24,9 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) substitutes: Substitutes,
     pub(super) destinations: BTreeMap<TargetName, Destinations>,
-    /// The images whose tags are written.
+    /// The images that were named.
+    pub(super) selected: BTreeSet<TargetName>,
+    /// Those of them whose tags are written.
     pub(super) published: BTreeSet<TargetName>,
 }
 
@@ -37,16 +39,33 @@ pub(super) struct Staged {
     pub(super) others: BTreeMap<TargetName, String>,
 }
 
+/// What is prepared, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The images that were named and their parents, to be published.
+    Named,
+    /// The whole workspace, of which the images that were named are published: keys are then the same in every job of
+    /// CI, whichever images it is about.
+    Whole,
+    /// As `Whole`, to look only: nothing need be published, and nothing is wrong with a substitute base.
+    Look,
+}
+
 /// # Errors
 /// [`Mistakes`] in the workspace and in what was typed; images on substitute bases.
 pub(super) fn prepare(
     global: &Global,
     args: &PublicationArgs,
+    extent: Extent,
     channel: &dyn Fn(&Loaded) -> Channel,
 ) -> anyhow::Result<Prepared> {
     let loaded = load::load(global, &load::Typed::images(&args.images))?;
     let channel = channel(&loaded);
-    let named = select::select(&loaded.workspace, &args.images)?;
+    let selected = select::select(&loaded.workspace, &args.images)?;
+    let named = match extent {
+        Extent::Named => selected.clone(),
+        Extent::Whole | Extent::Look => select::select(&loaded.workspace, &[])?,
+    };
     let substitutes = session::substitutes(&loaded.workspace, None)?;
     let scope = steps::Scope {
         named: &named,
@@ -69,22 +88,29 @@ pub(super) fn prepare(
     let published: BTreeSet<TargetName> = plan
         .steps
         .iter()
-        .filter(|step| step.named)
         .map(Step::name)
+        .filter(|name| selected.contains(name))
         .filter(|name| destinations.get(name).is_some_and(|to| !to.repositories.is_empty()))
         .collect();
-    if published.is_empty() && mistakes.is_empty() {
-        mistakes.push(nothing(&plan, args, channel));
+    if extent != Extent::Look {
+        if published.is_empty() && mistakes.is_empty() {
+            mistakes.push(nothing(&plan, &selected, args, channel));
+        }
+        mistakes.extend(on_substitutes(&plan, &substitutes, &published));
     }
-    mistakes.extend(on_substitutes(&plan, &substitutes, &published));
     mistakes.extend(shared_keys(&plan, &destinations));
     mistakes.none()?;
-    Ok(Prepared { loaded, channel, plan, substitutes, destinations, published })
+    Ok(Prepared { loaded, channel, plan, substitutes, destinations, selected, published })
 }
 
-fn nothing(plan: &Plan, args: &PublicationArgs, channel: Channel) -> Mistake {
-    let named: Vec<&Target> =
-        plan.steps.iter().filter(|step| step.named).map(|step| &step.target).collect();
+fn nothing(
+    plan: &Plan,
+    selected: &BTreeSet<TargetName>,
+    args: &PublicationArgs,
+    channel: Channel,
+) -> Mistake {
+    let named = plan.steps.iter().filter(|step| selected.contains(&step.name()));
+    let named: Vec<&Target> = named.map(|step| &step.target).collect();
     if let [target] = named.as_slice()
         && !target.publish
     {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::make::{Maker, Missing};
-use super::publication::{Prepared, Staged, prepare, registries, troubles};
+use super::publication::{Extent, Prepared, Staged, prepare, registries, troubles};
 use super::verify::Verifier;
 use super::{FAILED, ask, dirty, load, steps};
 use crate::cli::{Global, PromoteArgs, PublicationArgs, PushArgs};
@@ -29,29 +29,48 @@ pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode>
         let (git, event) = (&loaded.workspace.git, Environment::of_process().ci_event());
         Occasion { asked: args.channel, event, git, otherwise: Channel::Release }.channel()
     };
-    let prepared = prepare(global, &args.publication, &channel)?;
+    let prepared = prepare(global, &args.publication, Extent::Named, &channel)?;
     if !args.allow_dirty && !args.publication.dry_run {
-        let vertices: Vec<_> = prepared.loaded.graph.vertices.iter().collect();
-        let keys = steps::keys(&prepared.loaded, &vertices, &prepared.substitutes.bases)?;
         let all = prepared.plan.steps.iter().map(Step::name).collect();
-        dirty::refuse(&prepared.loaded, &keys, &all)?;
+        refuse_dirty(&prepared, &all)?;
     }
     let maker = Maker { builder: args.builder.as_deref(), jobs: args.jobs };
-    publish(global, &args.publication, &prepared, Some(&maker))
+    publish(global, &args.publication, &prepared, How { maker: Some(&maker), ..How::default() })
+}
+
+/// # Errors
+/// Each of `targets` that differs from HEAD.
+pub(super) fn refuse_dirty(
+    prepared: &Prepared,
+    targets: &BTreeSet<TargetName>,
+) -> anyhow::Result<()> {
+    let vertices: Vec<_> = prepared.loaded.graph.vertices.iter().collect();
+    let keys = steps::keys(&prepared.loaded, &vertices, &prepared.substitutes.bases)?;
+    dirty::refuse(&prepared.loaded, &keys, targets)
+}
+
+/// The common way of a publication, and where ways part.
+#[derive(Default)]
+pub(super) struct How<'a> {
+    /// Without one, what is not staged is an error.
+    pub(super) maker: Option<&'a Maker<'a>>,
+    /// What was tested elsewhere, on exactly what is staged.
+    pub(super) tested: BTreeSet<TargetName>,
+    /// Hears what was written, when all of it was.
+    pub(super) told: Option<&'a dyn Fn(&Staged, &[Decided]) -> anyhow::Result<()>>,
 }
 
 pub(super) fn promote(global: &Global, args: &PromoteArgs) -> anyhow::Result<ExitCode> {
     interrupt::listen();
-    let prepared = prepare(global, &args.publication, &|_| args.channel)?;
-    publish(global, &args.publication, &prepared, None)
+    let prepared = prepare(global, &args.publication, Extent::Named, &|_| args.channel)?;
+    publish(global, &args.publication, &prepared, How::default())
 }
 
-/// The common way. Without a maker, what is not staged is an error.
-fn publish(
+pub(super) fn publish(
     global: &Global,
     args: &PublicationArgs,
     prepared: &Prepared,
-    maker: Option<&Maker<'_>>,
+    how: How<'_>,
 ) -> anyhow::Result<ExitCode> {
     let state = state_folder(&prepared.loaded.workspace.root);
     // Held to the end: on one machine, one publication follows the other.
@@ -63,13 +82,13 @@ fn publish(
     let registries = registries(global.quiet, args.registry_timeout);
     let mut staged = prepared.staged(&registries)?;
     let missing = Missing::new(prepared, &staged);
-    let mut verifier = Verifier::new(prepared, global.quiet);
+    let mut verifier = Verifier::new(prepared, global.quiet, how.tested);
     if args.dry_run {
         return dry_run(global, args, prepared, &registries, &staged, &mut verifier);
     }
     let nothing_was_missing = missing.is_empty();
     if !nothing_was_missing {
-        let Some(maker) = maker else { return Err(missing.not_staged(prepared, &staged)) };
+        let Some(maker) = how.maker else { return Err(missing.not_staged(prepared, &staged)) };
         let wanted = missing.published(prepared);
         can_write(
             &registries,
@@ -113,6 +132,9 @@ fn publish(
         write(global, prepared, &registries, &publications, &decided)?;
     } else if unfinished.is_some_and(|left| is_done(&left, &decided)) {
         Journal::forget(&state);
+    }
+    if let Some(told) = how.told {
+        told(&staged, &decided)?;
     }
     finish(global, args, prepared, &staged, &decided, true)
 }

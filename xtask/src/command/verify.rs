@@ -18,13 +18,13 @@ pub(super) struct Verifier<'a> {
     prepared: &'a Prepared,
     quiet: bool,
     engine: OnceLock<Engine>,
-    /// What passed in this run.
+    /// What passed in this run, or elsewhere before it.
     passed: Mutex<BTreeSet<TargetName>>,
 }
 
 impl<'a> Verifier<'a> {
-    pub(super) fn new(prepared: &'a Prepared, quiet: bool) -> Self {
-        Self { prepared, quiet, engine: OnceLock::new(), passed: Mutex::default() }
+    pub(super) fn new(prepared: &'a Prepared, quiet: bool, passed: BTreeSet<TargetName>) -> Self {
+        Self { prepared, quiet, engine: OnceLock::new(), passed: Mutex::new(passed) }
     }
 
     fn engine(&self) -> anyhow::Result<&Engine> {
@@ -93,12 +93,13 @@ impl<'a> Verifier<'a> {
                     anstream::eprintln!("{}: {text}", step.name());
                 }
             };
-            good &= self.test_one(&tester, step, staging, holding, None, &tell)?;
+            let verdict = self.test_one(&tester, step, staging, holding, None, &tell)?;
+            good &= verdict != Verdict::Failed;
         }
         Ok(good)
     }
 
-    /// Whether the tests of one image pass, on exactly what `staging` holds. `local` is a name under which the engine
+    /// How the tests of one image end, on exactly what `staging` holds: the worst over its platforms. `local` is a name under which the engine
     /// has it already.
     ///
     /// # Errors
@@ -111,22 +112,22 @@ impl<'a> Verifier<'a> {
         holding: &Holding,
         local: Option<&str>,
         tell: &dyn Fn(&str),
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Verdict> {
         let reference = local.map_or_else(|| at(staging, holding), str::to_owned);
-        let mut good = true;
+        let mut worst = Verdict::Untested;
         for subject in subjects(step, holding, &reference, local.is_none()) {
             let tested = tester.test(&subject, false, &|_| {})?;
             let verdict = tested.verdict();
-            good &= verdict != Verdict::Failed;
+            worst = worst.max(verdict);
             if verdict != Verdict::Untested && (verdict != Verdict::Passed || !tested.kept) {
                 let label = format!("tests on {}", subject.platform);
                 tell(report::tested(&label, &Outcome::Done(tested), false).trim_end());
             }
         }
-        if good {
+        if worst != Verdict::Failed {
             self.lock().insert(step.name());
         }
-        Ok(good)
+        Ok(worst)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<TargetName>> {

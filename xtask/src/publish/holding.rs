@@ -8,8 +8,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Pushed;
 use crate::key::{Identity, Key};
-use crate::reference::{Digest, Platform, Repository};
-use crate::registry::{Content, ImageContent, Kind, Registries, TagOrDigest, Trouble};
+use crate::reference::{Digest, Platform, Repository, Tag};
+use crate::registry::{Content, Kind, Registries, TagOrDigest, Trouble};
 
 /// The label with the version (OCI image spec, «Pre-Defined Annotation Keys»).
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -21,8 +21,6 @@ pub struct Holding {
     /// Of the index or the only manifest.
     pub digest: Digest,
     pub key: Key,
-    /// The digests that its parents had, by target.
-    pub parents: BTreeMap<String, Digest>,
     pub version: Option<String>,
     pub images: BTreeMap<Platform, HeldImage>,
 }
@@ -33,6 +31,8 @@ pub struct Holding {
 pub struct HeldImage {
     pub manifest: Digest,
     pub config: Digest,
+    /// The digests that its parents had, by target. Platforms that were built apart name their own parents' manifests.
+    pub parents: BTreeMap<String, Digest>,
     /// Of the compressed layers.
     pub bytes: u64,
 }
@@ -43,36 +43,34 @@ impl Holding {
     /// # Errors
     /// A clause that says why it is not an image built for `key` and exactly `platforms`.
     pub fn of(content: &Content, key: &Key, platforms: &[Platform]) -> Result<Self, String> {
-        let mut identities = content.images.values().map(|image| Identity::read(&image.labels));
-        let Some(Some(identity)) = identities.next() else {
-            return Err("its labels do not say what it was built for".to_owned());
-        };
-        if identities.any(|other| other.as_ref() != Some(&identity)) {
-            return Err("its platforms were built for different keys".to_owned());
+        let mut images = BTreeMap::new();
+        for (platform, image) in &content.images {
+            let Some(identity) = Identity::read(&image.labels) else {
+                return Err("its labels do not say what it was built for".to_owned());
+            };
+            if identity.key != *key {
+                return Err(format!("it was built for the key {}", identity.key));
+            }
+            let held = HeldImage {
+                manifest: image.manifest.clone(),
+                config: image.config.clone(),
+                parents: identity.parents,
+                bytes: image.layers.iter().map(|layer| layer.size).sum(),
+            };
+            images.insert(platform.clone(), held);
         }
-        if identity.key != *key {
-            return Err(format!("it was built for the key {}", identity.key));
+        if images.is_empty() {
+            return Err("it has no image".to_owned());
         }
-        let held: BTreeSet<&Platform> = content.images.keys().collect();
-        if held != platforms.iter().collect() {
-            let held: Vec<String> = held.into_iter().map(ToString::to_string).collect();
+        if !images.keys().eq(platforms.iter().collect::<BTreeSet<_>>()) {
+            let held: Vec<String> = images.keys().map(ToString::to_string).collect();
             return Err(format!("it is for {}", held.join(", ")));
         }
-        let of_platform = |image: &ImageContent| HeldImage {
-            manifest: image.manifest.clone(),
-            config: image.config.clone(),
-            bytes: image.layers.iter().map(|layer| layer.size).sum(),
-        };
         Ok(Self {
             digest: content.digest().clone(),
-            key: identity.key,
-            parents: identity.parents,
+            key: key.clone(),
             version: version(content),
-            images: content
-                .images
-                .iter()
-                .map(|(platform, image)| (platform.clone(), of_platform(image)))
-                .collect(),
+            images,
         })
     }
 
@@ -98,10 +96,12 @@ impl Holding {
                 .any(|image| image.manifest == *digest || image.config == *digest)
     }
 
-    /// Whether it was built on what its parents are now.
+    /// Whether every platform was built on what its parents are now.
     pub fn was_built_on(&self, parents: &BTreeMap<String, Self>) -> bool {
-        parents.iter().all(|(name, parent)| {
-            self.parents.get(name).is_some_and(|digest| parent.is_known_as(digest))
+        self.images.values().all(|image| {
+            parents.iter().all(|(name, parent)| {
+                image.parents.get(name).is_some_and(|digest| parent.is_known_as(digest))
+            })
         })
     }
 }
@@ -156,8 +156,19 @@ impl Holdings {
         key: &Key,
         platforms: &[Platform],
     ) -> Result<Found, Trouble> {
-        let tag = key.tag();
-        let Some(digest) = head(registries, repository, (&tag).into())? else {
+        self.look_at(registries, repository, &key.tag(), key, platforms)
+    }
+
+    /// As [`look`](Self::look), under another tag than the key's.
+    pub(super) fn look_at(
+        &self,
+        registries: &Registries,
+        repository: &Repository,
+        tag: &Tag,
+        key: &Key,
+        platforms: &[Platform],
+    ) -> Result<Found, Trouble> {
+        let Some(digest) = head(registries, repository, tag.into())? else {
             return Ok(Found::Nothing);
         };
         let known = self.read(&digest).filter(|known| {

@@ -15,6 +15,7 @@ mod credentials;
 mod exchange;
 mod host;
 mod manifest;
+mod merge;
 mod questions;
 mod secret;
 mod token;
@@ -34,6 +35,7 @@ pub use content::{Attestation, Content, ImageContent};
 pub use copy::Copied;
 pub use exchange::{Retry, rest};
 pub use manifest::{Descriptor, Manifest};
+pub use merge::{Part, merge};
 pub use trouble::{Kind, Trouble};
 
 use crate::engine::{Environment, interrupt};

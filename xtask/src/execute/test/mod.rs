@@ -100,15 +100,15 @@ pub enum Outcome {
     NotRun(String),
 }
 
-/// All checks of a platform together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// All checks of a platform together, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    Passed,
-    Failed,
-    /// None failed, and at least one could not be run.
-    NotRun,
     /// The image has no tests.
     Untested,
+    Passed,
+    /// None failed, and at least one could not be run.
+    NotRun,
+    Failed,
 }
 
 impl Tested {
@@ -235,6 +235,16 @@ impl<'a> Tester<'a> {
 impl Subject<'_> {
     fn question<'q>(&'q self, definition: &'q str) -> Question<'q> {
         Question { identity: self.identity, platform: self.platform, definition }
+    }
+}
+
+/// Everything that the tests of `target` depend on besides the image, `commit` being what is checked out; nothing where
+/// there is nothing to test. Where it is equal, so is what the tests say of an image.
+pub fn definition(target: &Target, commit: Option<&str>) -> Option<String> {
+    let tests = has_tests(target).then(|| definition::of_tests(target))?;
+    match (&target.test.mount, commit) {
+        (Some(_), Some(commit)) => Some(format!("{tests} at {commit}")),
+        _ => Some(tests),
     }
 }
 

@@ -1,0 +1,124 @@
+//! What a staging repository holds of an image whose platforms are built apart: the whole under its key, or parts of it
+//! under the key and a platform.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+
+use super::holding::{Found, Holding, Holdings, head};
+use crate::key::Key;
+use crate::reference::{Digest, Platform, Repository, Tag};
+use crate::registry::{Registries, Trouble};
+
+/// The tag of what was built for `platform` alone: `key-<12 hex>-<os>-<arch>`.
+pub fn part_tag(key: &Key, platform: &Platform) -> Tag {
+    format!("{}-{}", key.tag(), platform.slug()).parse().expect("a key and a platform make a tag")
+}
+
+/// The tag that says of a platform's content that no test of `definition` failed on it:
+/// `key-<12 hex>-<os>-<arch>-checked-<12 hex>`.
+pub fn checked_tag(key: &Key, platform: &Platform, definition: &str) -> Tag {
+    let hash = Sha256::digest(definition);
+    let short: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-checked-{short}", part_tag(key, platform))
+        .parse()
+        .expect("a key, a platform and digits make a tag")
+}
+
+/// An image whose staging repository is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub repository: &'a Repository,
+    pub key: &'a Key,
+    pub platforms: &'a [Platform],
+    /// Everything that its tests depend on; nothing where it has none.
+    pub tests: Option<&'a str>,
+}
+
+/// What is there of one image, whatever it was built on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    pub whole: Option<Holding>,
+    /// Each for its platform alone.
+    pub parts: BTreeMap<Platform, Holding>,
+    /// The platforms' manifests on which no test failed.
+    pub checked: BTreeMap<Platform, Digest>,
+    /// Why a tag is there, and yet not taken.
+    pub other: Option<String>,
+}
+
+impl Parts {
+    /// Every platform for which there is something.
+    pub fn platforms(&self) -> BTreeSet<&Platform> {
+        let whole = self.whole.iter().flat_map(|whole| whole.images.keys());
+        whole.chain(self.parts.keys()).collect()
+    }
+}
+
+impl Holdings {
+    /// Asks for the whole of each; then for the parts of those that are not there whole, and on which tests were run.
+    ///
+    /// # Errors
+    /// Every registry that does not answer.
+    pub fn ask(
+        &self,
+        registries: &Registries,
+        asked: &[Asked<'_>],
+    ) -> Result<Vec<Parts>, Vec<Trouble>> {
+        let all = super::parallel(asked, |one| self.ask_one(registries, one));
+        super::all(all)
+    }
+
+    fn ask_one(&self, registries: &Registries, asked: &Asked<'_>) -> Result<Parts, Trouble> {
+        let Asked { repository, key, platforms, tests } = *asked;
+        let mut found = Parts::default();
+        match self.look(registries, repository, key, platforms)? {
+            Found::Image(holding) => found.whole = Some(holding),
+            Found::Other(why) => found.other = Some(why),
+            Found::Nothing => {}
+        }
+        for platform in platforms {
+            self.ask_part(registries, asked, platform, &mut found)?;
+            let Some(tests) = tests.filter(|_| found.platforms().contains(platform)) else {
+                continue;
+            };
+            let tag = checked_tag(key, platform, tests);
+            if let Some(digest) = head(registries, repository, (&tag).into())? {
+                found.checked.insert(platform.clone(), digest);
+            }
+        }
+        Ok(found)
+    }
+
+    fn ask_part(
+        &self,
+        registries: &Registries,
+        asked: &Asked<'_>,
+        platform: &Platform,
+        found: &mut Parts,
+    ) -> Result<(), Trouble> {
+        let tag = part_tag(asked.key, platform);
+        let only = std::slice::from_ref(platform);
+        match self.look_at(registries, asked.repository, &tag, asked.key, only)? {
+            Found::Image(holding) => drop(found.parts.insert(platform.clone(), holding)),
+            Found::Other(why) => found.other = Some(why),
+            Found::Nothing => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_say_key_platform_and_tests() {
+        let key: Key = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
+        let platform: Platform = "linux/arm/v7".parse().unwrap();
+        assert_eq!(part_tag(&key, &platform).as_str(), "key-aaaaaaaaaaaa-linux-arm-v7");
+        let checked = checked_tag(&key, &platform, "x");
+        assert_eq!(checked.as_str(), "key-aaaaaaaaaaaa-linux-arm-v7-checked-2d711642b726");
+        assert_ne!(checked, checked_tag(&key, &platform, "y"));
+    }
+}
