@@ -114,6 +114,19 @@ fn of_step(
     standing
 }
 
+/// Whether `holding` is what building `step` for its platforms would give, on what its parents are now.
+pub fn is_on_parents(
+    plan: &Plan,
+    step: &Step,
+    holding: &Holding,
+    judged: &BTreeMap<TargetName, Standing>,
+) -> bool {
+    step.platforms.iter().all(|platform| {
+        let image = holding.images.get(platform);
+        image.is_some_and(|image| on_parents(&needs(plan, step, platform), image, judged).is_ok())
+    })
+}
+
 /// The parents of `step` for `platform`, with the platforms of theirs that it needs. Where that is the builder's own, it
 /// may be any.
 pub fn needs(plan: &Plan, step: &Step, platform: &Platform) -> BTreeSet<(TargetName, Platform)> {

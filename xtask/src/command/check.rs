@@ -64,7 +64,7 @@ fn running_platforms<'a>(loaded: &'a Loaded, step: &Step) -> BTreeSet<&'a Platfo
     stages.filter(|stage| stage.runs).map(|stage| &stage.platform).collect()
 }
 
-fn lacking_secrets(loaded: &Loaded, step: &Step) -> Vec<Mistake> {
+pub(super) fn lacking_secrets(loaded: &Loaded, step: &Step) -> Vec<Mistake> {
     let missing = |source: &SecretSource| match source {
         SecretSource::Env(name) => std::env::var_os(name)
             .is_none()

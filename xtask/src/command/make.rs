@@ -22,7 +22,7 @@ use crate::key::{Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{self, Action, Plan, Step};
 use crate::publish::{Found, Holding, Holdings, Way, upload, waits};
-use crate::reference::{Repository, Tag};
+use crate::reference::{Digest, Repository, Tag};
 use crate::registry::{Registries, Trouble, rest};
 use crate::report;
 use crate::workspace::TargetName;
@@ -86,6 +86,15 @@ impl<'a> Missing<'a> {
 pub(super) struct Maker<'a> {
     pub(super) builder: Option<&'a str>,
     pub(super) jobs: Option<u16>,
+    /// Whether what does not need a failure is built all the same.
+    pub(super) keep_going: bool,
+}
+
+/// What is staged, and what builds are bound to where that is not its own digest.
+#[derive(Default)]
+pub(super) struct Ground {
+    pub(super) held: BTreeMap<TargetName, Holding>,
+    pub(super) bound: BTreeMap<TargetName, Digest>,
 }
 
 /// Where a step of a run is made: what its end needs to know.
@@ -118,20 +127,21 @@ impl Maker<'_> {
         };
         let steps = missing.steps.iter().map(|step| (*step).clone()).collect();
         let end: &End<'_> = &|bench, step, made, tell| sender.send(bench, step, made, tell);
-        let (_, outcomes) = self.build(global, prepared, steps, &staged.held, end)?;
+        let ground = Ground { held: staged.held.clone(), ..Ground::default() };
+        let (_, outcomes) = self.build(global, prepared, steps, &ground, end)?;
         staged.held = sender.held.into_inner().unwrap_or_else(PoisonError::into_inner);
         let good = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_)));
         Ok(if good { Ok(()) } else { Err(ExitCode::from(FAILED)) })
     }
 
-    /// Builds those of `steps` that are stale, on the parents that are `held`, and ends each with `end`. What failed was
-    /// told.
+    /// Builds those of `steps` that are stale, on what is staged of their parents, and ends each with `end`. What failed
+    /// was told.
     pub(super) fn build(
         &self,
         global: &Global,
         prepared: &Prepared,
         steps: Vec<Step>,
-        held: &BTreeMap<TargetName, Holding>,
+        ground: &Ground,
         end: &End<'_>,
     ) -> anyhow::Result<(Plan, Vec<Outcome<Made, NotMade>>)> {
         let loaded = &prepared.loaded;
@@ -142,7 +152,7 @@ impl Maker<'_> {
         let mut plan = Plan { steps };
         let known = session.known(&plan, &records)?;
         plan::decide(&mut plan, &known, None);
-        on_other_parents(&mut plan, &records, held);
+        on_other_parents(&mut plan, &records, &ground.held);
         check::check(loaded, &plan, &session)?;
         let stale = plan.steps.iter().any(|step| step.action == Action::Build);
         let builder = if stale { Some(session.running_builder()?.clone()) } else { None };
@@ -161,15 +171,16 @@ impl Maker<'_> {
             false,
             &unchanged,
         );
-        for (name, holding) in held {
+        for (name, holding) in &ground.held {
             if let Some(to) = prepared.destinations.get(name) {
-                workshop.take_published(name, &to.staging, &holding.digest);
+                let bound = ground.bound.get(name).unwrap_or(&holding.digest);
+                workshop.take_index(name, &to.staging, bound, &holding.digest);
             }
         }
         let tester = Tester::new(&session.engine, root)?;
         let bench = Bench { workshop: &workshop, tester: &tester };
         let start = std::time::Instant::now();
-        let options = Options { setup: false, jobs: self.jobs, keep_going: false };
+        let options = Options { setup: false, jobs: self.jobs, keep_going: self.keep_going };
         let after: &After<'_> = &|step, made, tell| end(&bench, step, made, tell);
         let outcomes =
             build::execute(global, options, &plan, &workshop, &state.join("logs"), after);

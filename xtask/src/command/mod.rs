@@ -9,6 +9,7 @@ mod build;
 mod cache;
 mod check;
 mod clean;
+mod ci;
 mod dirty;
 mod doctor;
 mod engine;
@@ -67,6 +68,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Lint(args) => lint::run(&global, &args),
         Command::New(args) => new::run(&global, &args),
         Command::Clean(args) => clean::run(&global, &args),
+        Command::Ci(command) => ci::run(&global, &command),
         Command::Cache(command) => cache::run(&global, &command),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),

@@ -34,7 +34,7 @@ pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode>
         let all = prepared.plan.steps.iter().map(Step::name).collect();
         refuse_dirty(&prepared, &all)?;
     }
-    let maker = Maker { builder: args.builder.as_deref(), jobs: args.jobs };
+    let maker = Maker { builder: args.builder.as_deref(), jobs: args.jobs, keep_going: false };
     publish(global, &args.publication, &prepared, How { maker: Some(&maker), ..How::default() })
 }
 
@@ -54,6 +54,8 @@ pub(super) fn refuse_dirty(
 pub(super) struct How<'a> {
     /// Without one, what is not staged is an error.
     pub(super) maker: Option<&'a Maker<'a>>,
+    /// What is staged, where that is known.
+    pub(super) staged: Option<Staged>,
     /// What was tested elsewhere, on exactly what is staged.
     pub(super) tested: BTreeSet<TargetName>,
     /// Hears what was written, when all of it was.
@@ -80,7 +82,10 @@ pub(super) fn publish(
         say_unfinished(left);
     }
     let registries = registries(global.quiet, args.registry_timeout);
-    let mut staged = prepared.staged(&registries)?;
+    let mut staged = match how.staged {
+        Some(staged) => staged,
+        None => prepared.staged(&registries)?,
+    };
     let missing = Missing::new(prepared, &staged);
     let mut verifier = Verifier::new(prepared, global.quiet, how.tested);
     if args.dry_run {

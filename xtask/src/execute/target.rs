@@ -47,6 +47,9 @@ enum Ready {
     },
     InRegistry {
         repository: Repository,
+        /// What is bound.
+        bound: Digest,
+        /// What children say that they were built on.
         digest: Digest,
     },
 }
@@ -241,8 +244,20 @@ impl<'a> Workshop<'a> {
 
     /// From now on, children of `name` are built on what `repository` holds.
     pub fn take_published(&self, name: &TargetName, repository: &Repository, digest: &Digest) {
-        let ready = Ready::InRegistry { repository: repository.clone(), digest: digest.clone() };
-        self.lock().insert(name.clone(), ready);
+        self.take_index(name, repository, digest, digest);
+    }
+
+    /// As [`take_published`](Self::take_published), where several platforms of a parent are needed that have no index
+    /// of their own yet: `bound` names them for this build, and children say that they were built on `digest`.
+    pub fn take_index(
+        &self,
+        name: &TargetName,
+        repository: &Repository,
+        bound: &Digest,
+        digest: &Digest,
+    ) {
+        let (repository, bound, digest) = (repository.clone(), bound.clone(), digest.clone());
+        self.lock().insert(name.clone(), Ready::InRegistry { repository, bound, digest });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TargetName, Ready>> {
@@ -276,8 +291,8 @@ impl<'a> Workshop<'a> {
             let ready = self.lock().get(&edge.parent).cloned();
             let ready = ready.with_context(|| format!("{} is not there yet", edge.parent))?;
             let parent = match ready {
-                Ready::InRegistry { repository, digest } => {
-                    Parent::Published(Reference { repository, tag: None, digest: Some(digest) })
+                Ready::InRegistry { repository, bound, .. } => {
+                    Parent::Published(Reference { repository, tag: None, digest: Some(bound) })
                 }
                 Ready::InEngine { local_name, digest, .. } => {
                     self.hold(&edge.parent, &local_name, &digest)?;

@@ -160,7 +160,10 @@ impl Holdings {
     }
 
     /// As [`look`](Self::look), under another tag than the key's.
-    pub(super) fn look_at(
+    ///
+    /// # Errors
+    /// When the registry does not answer the question.
+    pub fn look_at(
         &self,
         registries: &Registries,
         repository: &Repository,

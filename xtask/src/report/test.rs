@@ -38,12 +38,7 @@ impl<'a> TestRow<'a> {
 /// The word for an outcome.
 fn word(ran: &Ran<Tested, anyhow::Error>) -> &'static str {
     match ran {
-        Ran::Done(tested) => match tested.verdict() {
-            Verdict::Passed => "passed",
-            Verdict::Failed => "failed",
-            Verdict::NotRun => "not run",
-            Verdict::Untested => "no tests",
-        },
+        Ran::Done(tested) => tested.verdict().as_str(),
         Ran::Failed(_) => "failed",
         Ran::Blocked { .. } | Ran::NotStarted => "not started",
     }

@@ -111,6 +111,17 @@ pub enum Verdict {
     Failed,
 }
 
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Untested => "no tests",
+            Self::Passed => "passed",
+            Self::NotRun => "not run",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl Tested {
     pub fn verdict(&self) -> Verdict {
         let any = |is: fn(&Outcome) -> bool| self.checks.iter().any(|check| is(&check.outcome));

@@ -1,0 +1,12 @@
+//! The commands that CI's jobs call, with real images from a real engine, against a real registry.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod commands;
+#[path = "../support/engines.rs"]
+mod engines;
+mod forge;
+#[path = "../support/lab.rs"]
+mod lab;
+#[path = "../support/registries.rs"]
+mod registries;
