@@ -204,3 +204,6 @@ pub fn jobs(
     jobs.reverse();
     jobs
 }
+
+#[cfg(test)]
+mod tests;

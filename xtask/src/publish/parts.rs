@@ -56,7 +56,7 @@ impl Parts {
 }
 
 impl Holdings {
-    /// Asks for the whole of each; then for the parts of those that are not there whole, and on which tests were run.
+    /// Asks for the whole of each, for its parts, and on which of them tests were run.
     ///
     /// # Errors
     /// Every registry that does not answer.
