@@ -73,13 +73,7 @@ pub fn judge(
     judged
 }
 
-fn of_step(
-    plan: &Plan,
-    step: &Step,
-    found: &Parts,
-    has_tests: bool,
-    judged: &Judged,
-) -> Standing {
+fn of_step(plan: &Plan, step: &Step, found: &Parts, has_tests: bool, judged: &Judged) -> Standing {
     let mut standing = Standing::default();
     let fits = |platform: &Platform, holding: &Holding| match holding.images.get(platform) {
         Some(image) => on_parents(&needs(plan, step, platform), image, judged),

@@ -22,7 +22,8 @@ $DOCKYARD_IMAGES names images as the arguments do: ids between commas or blanks,
   cargo xtask ci build notebook-processor --platform linux/amd64
   cargo xtask ci build notebook:gpu --platform linux/arm64
 
-What is staged already is neither built nor sent again. In a job, `digest` is appended to $GITHUB_OUTPUT.")]
+What is staged already is neither built nor sent again. In a job, `digest` is appended to $GITHUB_OUTPUT, and
+$DOCKYARD_PARENTS says what the jobs of its parents have made: `TARGET PLATFORM DIGEST` on a line each.")]
     Build(CiBuildArgs),
     /// Make one image of what was built for each platform, and give it its tags, as `push` does; nothing is built
     #[command(after_help = "Examples:
@@ -30,10 +31,13 @@ What is staged already is neither built nor sent again. In a job, `digest` is ap
   cargo xtask ci publish --yes
   cargo xtask ci publish notebook-processor --channel dev --yes")]
     Publish(CiPublishArgs),
-    /// Build and test what a pull request changes, in this engine; nothing is sent anywhere
+    /// Build and test what is stale around images, in this engine; nothing is sent anywhere
     #[command(after_help = "Examples:
   cargo xtask ci check
-  cargo xtask ci check base notebook-processor")]
+  cargo xtask ci check base
+
+An image stands for all that hangs together with it: its parents, its children, and theirs. Stale is what is not staged
+under today's keys; where no registry can be read, what differs from the base of the pull request, else everything.")]
     Check(CiCheckArgs),
 }
 
@@ -80,7 +84,7 @@ pub(crate) struct CiPublishArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CiCheckArgs {
-    /// Images: an id, id:variant, name or folder (default: all)
+    /// Images: an id, id:variant, name or folder; each with all that hangs together with it (default: all)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
     /// How many images to build at once (default: 8)

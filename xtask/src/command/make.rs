@@ -254,9 +254,9 @@ impl Slot<'_> {
         }
         let why = match found {
             Found::Image(holding) if fits(&holding) => return Ok(holding),
-            Found::Image(_) => format!(
-                "another push sent {name} on other parents at the same time; push again"
-            ),
+            Found::Image(_) => {
+                format!("another push sent {name} on other parents at the same time; push again")
+            }
             Found::Other(why) => format!("{name} was sent, and cannot be taken: {why}"),
             Found::Nothing => {
                 format!("{name} was sent, and the registry does not show it; push again")

@@ -59,8 +59,11 @@ pub(super) struct How<'a> {
     /// What was tested elsewhere, on exactly what is staged.
     pub(super) tested: BTreeSet<TargetName>,
     /// Hears what was written, when all of it was.
-    pub(super) told: Option<&'a dyn Fn(&Staged, &[Decided]) -> anyhow::Result<()>>,
+    pub(super) told: Option<&'a Told<'a>>,
 }
+
+/// Takes what is staged, and what became of each name.
+pub(super) type Told<'a> = dyn Fn(&Staged, &[Decided]) -> anyhow::Result<()> + 'a;
 
 pub(super) fn promote(global: &Global, args: &PromoteArgs) -> anyhow::Result<ExitCode> {
     interrupt::listen();

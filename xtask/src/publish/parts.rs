@@ -19,10 +19,9 @@ pub fn part_tag(key: &Key, platform: &Platform) -> Tag {
 /// `key-<12 hex>-<os>-<arch>-checked-<12 hex>`.
 pub fn checked_tag(key: &Key, platform: &Platform, definition: &str) -> Tag {
     let hash = Sha256::digest(definition);
-    let short: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-checked-{short}", part_tag(key, platform))
-        .parse()
-        .expect("a key, a platform and digits make a tag")
+    let start = format!("{}-checked-", part_tag(key, platform));
+    let tag = hash.iter().take(6).fold(start, |tag, byte| format!("{tag}{byte:02x}"));
+    tag.parse().expect("a key, a platform and digits make a tag")
 }
 
 /// An image whose staging repository is asked.

@@ -55,7 +55,8 @@ pub fn merge(parts: &[Part<'_>]) -> Result<Manifest, String> {
     }
     // Docker's own list may hold nothing but Docker's own manifests, and these are at home there.
     let docker = |descriptor: &Value| descriptor["mediaType"] == DOCKER_MANIFEST;
-    let media_type = if images.iter().chain(&attestations).all(docker) { DOCKER_LIST } else { INDEX };
+    let media_type =
+        if images.iter().chain(&attestations).all(docker) { DOCKER_LIST } else { INDEX };
     images.append(&mut attestations);
     let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": images });
     Ok(Manifest::new(media_type, index.to_string().into_bytes()))
@@ -119,7 +120,10 @@ mod tests {
             children.into_iter().map(|child| (child.descriptor.digest, child.role)).collect();
         assert_eq!(
             listed,
-            [(one.digest.clone(), Role::Image(Some(amd.clone()))), (two.digest, Role::Image(Some(arm)))]
+            [
+                (one.digest.clone(), Role::Image(Some(amd.clone()))),
+                (two.digest, Role::Image(Some(arm)))
+            ]
         );
         assert_eq!(merged(&[(&amd, &one)]).unwrap(), one);
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// `text` in one line, of which nothing is Markdown or HTML: what could be is written as a numeric character reference,
-/// which cannot stand in place of structure (CommonMark 0.31, «Entity and numeric character references»).
+/// which cannot stand in place of structure (`CommonMark` 0.31, «Entity and numeric character references»).
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {

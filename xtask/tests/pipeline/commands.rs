@@ -49,3 +49,55 @@ fn jobs_in_clones_of_their_own_make_what_a_push_makes() {
     assert!(!pushed.said.stderr.contains("built"), "{}", pushed.said);
     assert_eq!(forge.tag("app", "latest").as_ref(), Some(&app.outputs["digest"]));
 }
+
+#[test]
+fn a_pull_request_is_checked_in_place_and_nothing_is_sent() {
+    let Some(test) = engines::any() else { return };
+    let Some(forge) = Forge::new(test, "") else { return };
+    forge.child("app", "base", "[test]\nrun = [[\"test\", \"-e\", \"/app\"]]\n", "one");
+    forge.child("other", "base", "", "other");
+    forge.lab.commit();
+    build(&forge, "base").ended(0);
+    build(&forge, "app").ended(0);
+    build(&forge, "other").ended(0);
+    forge.job(&["ci", "publish", "--yes"], &MAIN).ended(0);
+    let before = forge.catalogue();
+
+    // Nobody may name the event's own words where they could be read as something else.
+    forge.lab.git(&["checkout", "--quiet", "-b", "change"]);
+    forge.lab.file("app/text", "two");
+    forge.lab.commit();
+    let event = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_REF", "refs/pull/7/merge"),
+        ("GITHUB_BASE_REF", "main"),
+    ];
+    let plan = forge.job(&["ci", "plan"], &event).ended(0);
+    assert_eq!(plan.outputs["publish"], "false");
+    assert!(plan.list("jobs").is_empty());
+    assert_eq!(plan.list("components"), ["check-base"]);
+    assert!(plan.said.stdout.contains("app"), "{}", plan.said);
+    assert!(!plan.said.stdout.contains("other"), "{}", plan.said);
+    // The published base is used as it is.
+    let check = forge.job(&["ci", "check", "base"], &event).ended(0);
+    assert!(check.said.stderr.contains("1 built"), "{}", check.said);
+    assert!(check.summary.contains("passed"), "{}", check.summary);
+    forge.job(&["ci", "build", "app", "--platform", "linux/amd64"], &event).ended(2);
+    forge.job(&["ci", "publish", "--yes"], &event).ended(2);
+
+    // Without a registry, what differs from the base; without the base, everything.
+    let offline = forge.job(&["ci", "check", "--offline"], &event).ended(0);
+    assert!(offline.said.stderr.contains("what differs from origin/main"), "{}", offline.said);
+    assert!(offline.said.stderr.contains("2 built"), "{}", offline.said);
+    let everything = forge.job(&["ci", "plan", "--offline", "--json"], &event[..3]).ended(0);
+    assert!(everything.said.stdout.contains("everything, because"), "{}", everything.said);
+    assert!(everything.said.stdout.contains("\"other\""), "{}", everything.said);
+
+    forge.lab.file("app/image.toml", "[test]\nrun = [[\"test\", \"-e\", \"/nothing\"]]\n");
+    forge.lab.commit();
+    let failed = forge.job(&["ci", "check", "app"], &event).ended(1);
+    assert!(failed.said.stderr.contains("its tests failed"), "{}", failed.said);
+    assert!(failed.summary.contains("failed"), "{}", failed.summary);
+    assert_eq!(forge.catalogue(), before);
+}

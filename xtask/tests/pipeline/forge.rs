@@ -63,39 +63,7 @@ impl Forge {
     pub(crate) fn job(&self, args: &[&str], variables: &[(&str, &str)]) -> Did {
         let root = self.clone();
         let mut command = self.lab.xtask(args);
-        self.job_in(&root, &mut command, variables)
-    }
-
-    pub(crate) fn job_in(
-        &self,
-        root: &Utf8Path,
-        command: &mut Command,
-        variables: &[(&str, &str)],
-    ) -> Did {
-        let folder = root.parent().unwrap();
-        let (output, summary) = (folder.join("output"), folder.join("summary"));
-        for file in [&output, &summary] {
-            std::fs::write(file, "").unwrap();
-        }
-        // Nothing of a CI that runs these tests may show.
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("GITHUB_")) {
-                command.env_remove(name);
-            }
-        }
-        command
-            .current_dir(root)
-            .env("XDG_STATE_HOME", folder)
-            .env("GITHUB_OUTPUT", &output)
-            .env("GITHUB_STEP_SUMMARY", &summary)
-            .envs(variables.iter().copied());
-        let said = Said::of(&command.output().unwrap());
-        let outputs = std::fs::read_to_string(output).unwrap();
-        let outputs = outputs.lines().map(|line| {
-            let (name, value) = line.split_once('=').unwrap();
-            (name.to_owned(), value.to_owned())
-        });
-        Did { outputs: outputs.collect(), summary: std::fs::read_to_string(summary).unwrap(), said }
+        run(&root, &mut command, variables)
     }
 
     /// What a tag names.
@@ -119,6 +87,34 @@ impl Forge {
         let tags = json["tags"].as_array().into_iter().flatten();
         tags.map(|tag| tag.as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// Runs `command` in `root`, the work tree of a job.
+pub(crate) fn run(root: &Utf8Path, command: &mut Command, variables: &[(&str, &str)]) -> Did {
+    let folder = root.parent().unwrap();
+    let (output, summary) = (folder.join("output"), folder.join("summary"));
+    for file in [&output, &summary] {
+        std::fs::write(file, "").unwrap();
+    }
+    // Nothing of a CI that runs these tests may show.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("GITHUB_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(root)
+        .env("XDG_STATE_HOME", folder)
+        .env("GITHUB_OUTPUT", &output)
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .envs(variables.iter().copied());
+    let said = Said::of(&command.output().unwrap());
+    let outputs = std::fs::read_to_string(output).unwrap();
+    let outputs = outputs.lines().map(|line| {
+        let (name, value) = line.split_once('=').unwrap();
+        (name.to_owned(), value.to_owned())
+    });
+    Did { outputs: outputs.collect(), summary: std::fs::read_to_string(summary).unwrap(), said }
 }
 
 impl Did {

@@ -133,7 +133,8 @@ fn left(found: &[(&str, Parts)], tested: &[&str], selected: &[&str]) -> String {
     for step in &plan.steps {
         let Some(standing) = judged.get(&step.name()) else { continue };
         for (on, todo) in &standing.todo {
-            writeln!(text, "{} {on}: {}: {}", step.name(), todo.work.as_str(), todo.reason).unwrap();
+            writeln!(text, "{} {on}: {}: {}", step.name(), todo.work.as_str(), todo.reason)
+                .unwrap();
         }
     }
     let selected = selected.iter().map(|id| name(id)).collect();
@@ -189,7 +190,7 @@ fn children_of_what_is_built_are_built() {
         ("tool", Parts { other: Some("it is for linux/s390x".to_owned()), ..Parts::default() }),
         ("leaf", Parts::default()),
     ];
-    expect_test::expect![[r#"
+    expect_test::expect![[r"
         base linux/arm64: build: nothing is staged under key-5c128d2908e1
         app linux/amd64: build: its parent base was built again since
         app linux/arm64: build: its parent base is built
@@ -200,18 +201,13 @@ fn children_of_what_is_built_are_built() {
         leaf linux/amd64: build: its parent app is built
         leaf linux/arm64: build: its parent app is built
         jobs: base@arm64 app@amd64 app@arm64 cross@amd64 cross@arm64 tool@amd64 tool@arm64 leaf@amd64 leaf@arm64
-    "#]]
+    "]]
     .assert_eq(&left(&found, &[], &["base", "app", "cross", "tool", "leaf"]));
     // Of the parents of what is selected, only the platforms that are needed.
-    let jobs = |selected: &[&str]| {
-        left(&found, &[], selected).lines().last().unwrap().to_owned()
-    };
+    let jobs = |selected: &[&str]| left(&found, &[], selected).lines().last().unwrap().to_owned();
     assert_eq!(jobs(&["cross"]), "jobs: cross@amd64 cross@arm64");
     assert_eq!(jobs(&["tool"]), "jobs: base@arm64 tool@amd64 tool@arm64");
-    assert_eq!(
-        jobs(&["leaf"]),
-        "jobs: base@arm64 app@amd64 app@arm64 leaf@amd64 leaf@arm64"
-    );
+    assert_eq!(jobs(&["leaf"]), "jobs: base@arm64 app@amd64 app@arm64 leaf@amd64 leaf@arm64");
 }
 
 #[test]

@@ -16,18 +16,21 @@ use crate::command::make::{Bench, End, Ground, Maker, Slot};
 use crate::command::publication::{Extent, Prepared, registries, troubles};
 use crate::command::push::refuse_dirty;
 use crate::command::verify::Verifier;
-use crate::engine::{Engine, Search};
+use crate::engine::{Engine, Environment, Search};
 use crate::execute::Outcome;
 use crate::execute::target::{Made, NotMade};
 use crate::execute::test::{Tester, Verdict};
 use crate::human;
 use crate::mistake::Mistake;
 use crate::plan::{self, Plan, Step};
-use crate::publish::{Holding, checked_tag, part_tag};
-use crate::reference::{Digest, Platform};
-use crate::registry::{Part, Registries, merge};
+use crate::publish::{Holding, checked_tag, part_tag, waits};
+use crate::reference::{Digest, Platform, Repository};
+use crate::registry::{Manifest, Part, Registries, merge, rest};
 use crate::report::{self, CiMade};
 use crate::workspace::TargetName;
+
+/// The variable by which the jobs of parents hand on what they have made.
+const PARENTS: &str = "DOCKYARD_PARENTS";
 
 pub(super) fn run(global: &Global, args: &CiBuildArgs) -> anyhow::Result<ExitCode> {
     let everything = PublicationArgs::default();
@@ -45,7 +48,18 @@ pub(super) fn run(global: &Global, args: &CiBuildArgs) -> anyhow::Result<ExitCod
         refuse_dirty(&prepared, &family)?;
     }
     let registries = registries(global.quiet, None);
-    let standings = standings(&prepared, &registries, &family).map_err(troubles)?;
+    let handed_on = handed_on()?;
+    let look = || standings(&prepared, &registries, &family).map_err(troubles);
+    let mut standings = look()?;
+    for wait in waits() {
+        if handed_on.iter().all(|parent| parent.is_in(&standings)) {
+            break;
+        }
+        // Some registries show late what another job has written.
+        rest(wait);
+        standings = look()?;
+    }
+    refuse_others(&handed_on, &standings)?;
     let job = Job {
         global,
         prepared: &prepared,
@@ -85,6 +99,66 @@ fn chosen<'p>(
     Ok(step)
 }
 
+/// What the job of a parent has made.
+struct HandedOn {
+    name: TargetName,
+    platform: Platform,
+    digest: Digest,
+}
+
+impl HandedOn {
+    fn is_in(&self, standings: &BTreeMap<TargetName, Standing>) -> bool {
+        // What is no parent of this workspace's is not looked for.
+        let standing = standings.get(&self.name);
+        standing.is_none_or(|standing| {
+            standing.image(&self.platform).is_some_and(|image| image.manifest == self.digest)
+        })
+    }
+}
+
+/// The lines of `$DOCKYARD_PARENTS`; a parent whose job had nothing to do has no digest.
+///
+/// # Errors
+/// A [`Mistake`] where a line says something else.
+fn handed_on() -> anyhow::Result<Vec<HandedOn>> {
+    let environment = Environment::of_process();
+    let lines = environment.get(PARENTS).unwrap_or_default().lines();
+    let parse = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let (name, platform) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let digest = words.next().map(str::parse).transpose().ok()?;
+        words.next().is_none().then_some((name, platform, digest))
+    };
+    let mut handed_on = Vec::new();
+    for line in lines.filter(|line| !line.trim().is_empty()) {
+        let Some((name, platform, digest)) = parse(line) else {
+            let what = format!("{PARENTS} says {line:?}, which is no parent");
+            return Err(Mistake::new(what).mend("write TARGET PLATFORM DIGEST").into_error());
+        };
+        handed_on.extend(digest.map(|digest| HandedOn { name, platform, digest }));
+    }
+    Ok(handed_on)
+}
+
+/// # Errors
+/// Each parent that is not what its job has made.
+fn refuse_others(
+    handed_on: &[HandedOn],
+    standings: &BTreeMap<TargetName, Standing>,
+) -> anyhow::Result<()> {
+    let others: Vec<String> = handed_on
+        .iter()
+        .filter(|parent| !parent.is_in(standings))
+        .map(|HandedOn { name, platform, digest }| {
+            format!(
+                "the job of the parent {name} has made {digest} for {platform}, and something else is staged now: \
+                 another run has built it at the same time. Run the workflow again"
+            )
+        })
+        .collect();
+    if others.is_empty() { Ok(()) } else { Err(troubles(others)) }
+}
+
 /// `step` for `platforms` alone, with the key that it has for all of its own.
 pub(super) fn restricted(prepared: &Prepared, step: &Step, platforms: &[Platform]) -> Step {
     let mut restricted = step.clone();
@@ -117,10 +191,12 @@ struct Ended {
 impl Job<'_> {
     fn run(&self, maker: &Maker<'_>) -> anyhow::Result<ExitCode> {
         let name = self.step.name();
-        let standing = self.standings.get(&name).context("an image that is staged has a standing")?;
+        let standing =
+            self.standings.get(&name).context("an image that is staged has a standing")?;
         let todo = standing.todo.get(self.platform);
         let Some(todo) = todo else {
-            let image = standing.image(self.platform).context("nothing to do, and nothing there")?;
+            let image =
+                standing.image(self.platform).context("nothing to do, and nothing there")?;
             anstream::eprintln!("{name} is staged for {}, and tested", self.platform);
             self.told("up to date", None, image.bytes, None, &image.manifest, "")?;
             return Ok(ExitCode::SUCCESS);
@@ -247,8 +323,7 @@ impl Job<'_> {
     ) -> anyhow::Result<Verdict> {
         let step = &self.step;
         let to = self.prepared.destinations.get(&step.name()).context("it is staged somewhere")?;
-        let verdict =
-            self.verifier.test_one(tester, step, &to.staging, holding, local, tell)?;
+        let verdict = self.verifier.test_one(tester, step, &to.staging, holding, local, tell)?;
         if verdict != Verdict::Failed
             && let Some(definition) = tests_of(self.prepared, step)
         {
@@ -366,14 +441,14 @@ fn lacks(child: &Step, parent: &TargetName, platform: &Platform) -> String {
 /// The index of `parts`, whose manifests are read from where they are staged.
 pub(super) fn index(
     registries: &Registries,
-    staging: &crate::reference::Repository,
+    staging: &Repository,
     parts: &BTreeMap<Platform, Holding>,
-) -> anyhow::Result<crate::registry::Manifest> {
+) -> anyhow::Result<Manifest> {
     let mut manifests = Vec::new();
     for (platform, part) in parts {
         let manifest = registries.manifest(staging, &part.digest)?;
-        let manifest = manifest
-            .with_context(|| format!("{}@{} is gone", staging.familiar(), part.digest))?;
+        let manifest =
+            manifest.with_context(|| format!("{}@{} is gone", staging.familiar(), part.digest))?;
         manifests.push((platform, manifest));
     }
     let parts: Vec<Part<'_>> =

@@ -11,6 +11,7 @@ use super::build::restricted;
 use super::github;
 use super::ground::ground;
 use super::pull_request::{View, view};
+use crate::ci::component::around;
 use crate::cli::{CiCheckArgs, Global, PublicationArgs};
 use crate::command::make::{Bench, End, Ground, Maker};
 use crate::command::publication::{Extent, Prepared, registries};
@@ -35,7 +36,9 @@ pub(super) fn run(global: &Global, args: &CiCheckArgs) -> anyhow::Result<ExitCod
     let prepared = ground(global, &publication, Extent::Look, None)?;
     let view = view(global, &prepared, &registries(global.quiet, None))?;
     anstream::eprintln!("stale is {}", view.source);
-    let checked = |name: &&TargetName| prepared.selected.contains(*name);
+    // Parents are built in place, so that one job checks all that hangs together.
+    let around = around(&prepared.loaded.graph, &prepared.selected);
+    let checked = |name: &&TargetName| around.contains(*name);
     let stale: BTreeSet<TargetName> = view.stale.keys().filter(checked).cloned().collect();
     let to_test: BTreeSet<TargetName> = view.to_test.iter().filter(checked).cloned().collect();
     if stale.is_empty() && to_test.is_empty() {
@@ -52,8 +55,7 @@ pub(super) fn run(global: &Global, args: &CiCheckArgs) -> anyhow::Result<ExitCod
         verdicts: Mutex::default(),
     };
     let mut rows = check.test_staged(&engine, &to_test)?;
-    let maker =
-        Maker { builder: args.builder.as_deref(), jobs: args.jobs, keep_going: true };
+    let maker = Maker { builder: args.builder.as_deref(), jobs: args.jobs, keep_going: true };
     rows.extend(check.build(&maker, &stale)?);
     github::summary(&report::ci_made(TITLE, &rows, github::MOST_ROWS))?;
     let good = rows.iter().all(|row| row.status != "failed" && row.status != "not built");
@@ -95,9 +97,9 @@ impl Check<'_> {
         let verifier = Verifier::new(self.prepared, self.global.quiet, BTreeSet::new());
         for step in self.prepared.plan.steps.iter().filter(|step| names.contains(&step.name())) {
             let name = step.name();
-            let held = self.held(&name, &engine.platform).or_else(|| {
-                step.platforms.iter().find_map(|platform| self.held(&name, platform))
-            });
+            let held = self
+                .held(&name, &engine.platform)
+                .or_else(|| step.platforms.iter().find_map(|platform| self.held(&name, platform)));
             let to = self.prepared.destinations.get(&name).context("it is staged somewhere")?;
             let holding = held.context("what is tested is staged")?;
             let tell = |text: &str| anstream::eprintln!("{name}: {text}");
@@ -150,7 +152,6 @@ impl Check<'_> {
 
     /// The steps to build, parents first; what they are built on; and what cannot be built, because a secret is lacking
     /// that no pull request sees.
-    #[expect(clippy::type_complexity, reason = "three results of one walk")]
     fn needed(
         &self,
         stale: &BTreeSet<TargetName>,

@@ -36,6 +36,7 @@ pub(super) fn summary(markdown: &str) -> anyhow::Result<()> {
 fn append(variable: &str, text: &str) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let Some(file) = environment.get(variable) else { return Ok(()) };
-    let write = || OpenOptions::new().create(true).append(true).open(file)?.write_all(text.as_bytes());
+    let write =
+        || OpenOptions::new().create(true).append(true).open(file)?.write_all(text.as_bytes());
     write().with_context(|| format!("failed to write {file}, which {variable} names"))
 }

@@ -77,10 +77,8 @@ pub(super) fn standings(
 ) -> Result<BTreeMap<TargetName, Standing>, Vec<Trouble>> {
     let steps: Vec<&Step> =
         prepared.plan.steps.iter().filter(|step| names.contains(&step.name())).collect();
-    let definitions: BTreeMap<TargetName, String> = steps
-        .iter()
-        .filter_map(|step| Some((step.name(), tests_of(prepared, step)?)))
-        .collect();
+    let definitions: BTreeMap<TargetName, String> =
+        steps.iter().filter_map(|step| Some((step.name(), tests_of(prepared, step)?))).collect();
     let mut asked = Vec::new();
     for step in steps {
         let name = step.name();

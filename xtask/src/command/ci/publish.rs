@@ -126,7 +126,10 @@ fn merge_one(
         .filter_map(|(platform, part)| Some((platform, &part.images.get(platform)?.manifest)))
         .collect();
     let Found::Image(holding) = found else {
-        anyhow::bail!("{}:{tag} was written, and does not show its platforms", to.staging.familiar());
+        anyhow::bail!(
+            "{}:{tag} was written, and does not show its platforms",
+            to.staging.familiar()
+        );
     };
     let listed = holding.images.iter().map(|(platform, image)| (platform, &image.manifest));
     anyhow::ensure!(

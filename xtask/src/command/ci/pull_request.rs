@@ -151,4 +151,3 @@ fn since(
     let (old, new) = (Tree::new(&checkout.root, &before), Tree::new(root, &now));
     Ok(Ok(differences(loaded, &old, &new)?.of_targets))
 }
-
