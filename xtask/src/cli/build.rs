@@ -42,6 +42,7 @@ pub(crate) struct BuildArgs {
     pub json: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that a person gives or not")]
 #[derive(Debug, Args)]
 pub(crate) struct BuildCommand {
     #[command(flatten)]
@@ -58,6 +59,9 @@ pub(crate) struct BuildCommand {
     /// Go on with what does not depend on a failure
     #[arg(short, long)]
     pub keep_going: bool,
+    /// Write the caches that images have in registries (`cache`), as `push` does
+    #[arg(long)]
+    pub write_cache: bool,
 }
 
 #[derive(Debug, Args)]

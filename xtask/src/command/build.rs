@@ -32,13 +32,20 @@ pub(super) struct Options {
     pub(super) setup: bool,
     pub(super) jobs: Option<u16>,
     pub(super) keep_going: bool,
+    /// Whether the caches that images configure in registries are written.
+    pub(super) write_cache: bool,
 }
 
 pub(super) fn run(global: &Global, args: &BuildCommand) -> anyhow::Result<ExitCode> {
     if args.dry_run {
         return plan::run(global, &args.build);
     }
-    let options = Options { setup: args.setup, jobs: args.jobs, keep_going: args.keep_going };
+    let options = Options {
+        setup: args.setup,
+        jobs: args.jobs,
+        keep_going: args.keep_going,
+        write_cache: args.write_cache,
+    };
     build(global, &args.build, options)
 }
 
@@ -66,11 +73,16 @@ pub(super) fn build(
     };
     let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
     let mut session = session;
+    if options.write_cache {
+        session.caching.write =
+            plan.steps.iter().filter_map(|step| step.repositories.first().cloned()).collect();
+    }
     let stale = plan.steps.iter().any(|step| step.action == Action::Build);
     let builder = if stale { Some(session.running_builder()?.clone()) } else { None };
     check::check(&loaded, &plan, &session)?;
     if !global.quiet {
         check::say_emulated(&loaded, &plan, &session);
+        check::say_unwritten(&plan, &session)?;
     }
 
     if args.pull && !global.offline {
@@ -90,7 +102,8 @@ pub(super) fn build(
         &records,
         args.no_cache,
         &unchanged,
-    );
+    )
+    .with_caching(session.caching.clone());
     let start = Instant::now();
     let outcomes = execute(global, options, &plan, &workshop, &logs, &|_, _, _| Ok(()));
     records.prune();
@@ -331,6 +344,7 @@ pub(super) fn commands(
             parents: &parents,
             metadata_file: Utf8Path::new("target/dockyard/metadata.json"),
             no_cache: false,
+            caching: &session.caching,
             secrets: &secrets(step),
         };
         build.typed()

@@ -91,3 +91,13 @@ pub(super) fn say_emulated(loaded: &Loaded, plan: &Plan, session: &Session) {
         }
     }
 }
+
+/// Says which caches stay unwritten that should be written, once.
+pub(super) fn say_unwritten(plan: &Plan, session: &Session) -> anyhow::Result<()> {
+    for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
+        if let Some(why) = session.caching.obstacle(step, &session.engine, session.builder()?) {
+            anstream::eprintln!("note: {why}");
+        }
+    }
+    Ok(())
+}

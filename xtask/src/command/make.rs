@@ -88,6 +88,8 @@ pub(super) struct Maker<'a> {
     pub(super) jobs: Option<u16>,
     /// Whether what does not need a failure is built all the same.
     pub(super) keep_going: bool,
+    /// Whether the repositories that are published to get the caches of builds, too.
+    pub(super) writes_cache: bool,
 }
 
 /// What is staged, and what builds are bound to where that is not its own digest.
@@ -148,6 +150,10 @@ impl Maker<'_> {
         let root = &loaded.workspace.root;
         let state = state_folder(root);
         let mut session = Session::new(Engine::find(&Search::default())?, self.builder);
+        if self.writes_cache {
+            let repositories = prepared.destinations.values().flat_map(|to| &to.repositories);
+            session.caching.write = repositories.cloned().collect();
+        }
         let records = Records::new(&state);
         let mut plan = Plan { steps };
         let known = session.known(&plan, &records)?;
@@ -158,6 +164,7 @@ impl Maker<'_> {
         let builder = if stale { Some(session.running_builder()?.clone()) } else { None };
         if !global.quiet {
             check::say_emulated(loaded, &plan, &session);
+            check::say_unwritten(&plan, &session)?;
         }
         let scratch = build::scratch(&state)?;
         let again = SecondLook::new(loaded, &prepared.substitutes.bases);
@@ -170,7 +177,8 @@ impl Maker<'_> {
             &records,
             false,
             &unchanged,
-        );
+        )
+        .with_caching(session.caching.clone());
         for (name, holding) in &ground.held {
             if let Some(to) = prepared.destinations.get(name) {
                 let bound = ground.bound.get(name).unwrap_or(&holding.digest);
@@ -180,7 +188,8 @@ impl Maker<'_> {
         let tester = Tester::new(&session.engine, root)?;
         let bench = Bench { workshop: &workshop, tester: &tester };
         let start = std::time::Instant::now();
-        let options = Options { setup: false, jobs: self.jobs, keep_going: self.keep_going };
+        let options =
+            Options { jobs: self.jobs, keep_going: self.keep_going, ..Options::default() };
         let after: &After<'_> = &|step, made, tell| end(&bench, step, made, tell);
         let outcomes =
             build::execute(global, options, &plan, &workshop, &state.join("logs"), after);

@@ -34,7 +34,12 @@ pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode>
         let all = prepared.plan.steps.iter().map(Step::name).collect();
         refuse_dirty(&prepared, &all)?;
     }
-    let maker = Maker { builder: args.builder.as_deref(), jobs: args.jobs, keep_going: false };
+    let maker = Maker {
+        builder: args.builder.as_deref(),
+        jobs: args.jobs,
+        keep_going: false,
+        writes_cache: true,
+    };
     publish(global, &args.publication, &prepared, How { maker: Some(&maker), ..How::default() })
 }
 

@@ -10,7 +10,7 @@ use camino::Utf8PathBuf;
 use super::load;
 use crate::cli::Global;
 use crate::engine::substitute::SubstituteRecipe;
-use crate::engine::{Builder, Engine, LocalImage, NotFound, Search};
+use crate::engine::{Builder, Caching, Engine, Environment, LocalImage, NotFound, Search};
 use crate::key::{Base, Bases, ReadRecord, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Held, Known, Plan};
@@ -23,6 +23,7 @@ pub(super) struct Session {
     /// As a person named it.
     named: Option<String>,
     builder: OnceLock<Builder>,
+    pub(super) caching: Caching,
     /// What the engine was asked for before anybody knew that it is wanted.
     ahead: BTreeMap<String, Option<LocalImage>>,
 }
@@ -33,6 +34,7 @@ impl Session {
             engine,
             named: builder.map(str::to_owned),
             builder: OnceLock::new(),
+            caching: Caching::of(&Environment::of_process()),
             ahead: BTreeMap::new(),
         }
     }
@@ -104,7 +106,8 @@ impl Session {
     pub(super) fn unreached(builder: Option<&str>) -> Self {
         let (named, unreached) = (builder.map(str::to_owned), Builder::unreached(builder));
         let (engine, builder) = (Engine::unreached(), OnceLock::from(unreached));
-        Self { engine, named, builder, ahead: BTreeMap::new() }
+        let caching = Caching::of(&Environment::of_process());
+        Self { engine, named, builder, caching, ahead: BTreeMap::new() }
     }
 
     /// What was recorded of each step, and what of it the engine still holds.

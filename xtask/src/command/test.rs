@@ -34,7 +34,11 @@ pub(super) fn run(global: &Global, args: &TestArgs) -> anyhow::Result<ExitCode> 
     };
     let (mut loaded, mut session, mut plan) = planned(global, &build_args)?;
     if plan.steps.iter().any(|step| step.action != Action::Skip) {
-        let options = build::Options { setup: false, jobs: args.jobs, keep_going: args.keep_going };
+        let options = build::Options {
+            jobs: args.jobs,
+            keep_going: args.keep_going,
+            ..build::Options::default()
+        };
         let built = build::build(global, &build_args, options)?;
         if built != ExitCode::SUCCESS && (!args.keep_going || interrupt::interrupted()) {
             return Ok(built);

@@ -35,6 +35,8 @@ pub struct Built {
     pub steps_cached: usize,
     /// Each once.
     pub warnings: Vec<Warning>,
+    /// Why caches beyond the builder's own were not written.
+    pub cache_troubles: Vec<String>,
     pub log: Utf8PathBuf,
     /// Why the log ends early, where it does: a build is not given up for its log.
     pub log_error: Option<std::io::Error>,
@@ -88,6 +90,7 @@ pub fn run_build(
             steps_run: tally.run.len(),
             steps_cached: tally.cached.len(),
             warnings: tally.warnings.into_iter().collect(),
+            cache_troubles: tally.cache_troubles.into_iter().collect(),
             log: log.to_owned(),
             log_error: log_file.error,
         }),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Builder, Engine, Invocation, Store};
+use super::{Builder, Caching, Engine, Invocation, Store};
 use crate::graph::Binding;
 use crate::plan::Step;
 use crate::reference::{Digest, Reference};
@@ -48,6 +48,7 @@ pub struct Build<'a> {
     /// Where buildx writes the digest of what it made.
     pub metadata_file: &'a Utf8Path,
     pub no_cache: bool,
+    pub caching: &'a Caching,
     /// The values of secrets that come from variables, by variable.
     pub secrets: &'a BTreeMap<String, String>,
 }
@@ -85,20 +86,7 @@ impl Build<'_> {
             args.push("--ssh=default".to_owned());
         }
         args.extend(self.build_options());
-        if target.cache.registry
-            && let Some(repository) = step.repositories.first()
-        {
-            args.extend(step.platforms.iter().map(|platform| {
-                let variant = target
-                    .variant
-                    .as_ref()
-                    .map_or_else(String::new, |variant| format!("{variant}-"));
-                format!(
-                    "--cache-from=type=registry,ref={repository}:buildcache-{variant}{}",
-                    platform.slug()
-                )
-            }));
-        }
+        args.extend(self.caching.options(step, self.engine, builder));
         args.extend(self.attestations());
         if !builder.sees_engine_images() {
             args.push("--load".to_owned());
@@ -109,6 +97,7 @@ impl Build<'_> {
         args.push("--".to_owned());
         args.push(crate::workspace::shown(&target.context));
         let command = self.engine.buildx().args(args).folder(self.root);
+        let command = self.caching.let_in(step, command);
         self.secrets
             .iter()
             .filter(|(name, _)| {

@@ -145,7 +145,7 @@ fn engine_checks(search: &Search, needs: &Needs) -> Vec<Check> {
         Store::Classic => Check::lacking(
             State::Warning,
             "image store",
-            "classic: one platform an image, no attestations, no OCI layouts",
+            "classic: one platform an image, no attestations, no OCI layouts, no caches written to registries",
             "set {\"features\": {\"containerd-snapshotter\": true}} in /etc/docker/daemon.json and restart the engine; \
              its images then have to be built or pulled again",
         ),

@@ -10,6 +10,7 @@ pub mod build;
 mod builder;
 pub mod buildx;
 pub mod cache;
+mod caching;
 pub mod check;
 mod child;
 mod container;
@@ -35,6 +36,7 @@ mod version;
 
 pub use build::{BuildFailure, Built, Cause, run_build};
 pub use builder::{Builder, Driver, Node};
+pub use caching::Caching;
 pub use child::{Stopped, end, wait};
 pub use container::{Container, Containers, Ended, Spec, State};
 pub use docker::{DataRoot, Engine, Origin, Store};

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::engine::build::{BuildFailure, run_build};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::progress::Event;
-use crate::engine::{Builder, Engine, LocalImage, layout};
+use crate::engine::{Builder, Caching, Engine, LocalImage, layout};
 use crate::key::{Identity, ReadRecord, Record, Records, SCHEMA};
 use crate::plan::{Action, Held, Step};
 use crate::reference::{Digest, Reference, Repository};
@@ -29,6 +29,7 @@ pub struct Workshop<'a> {
     pub scratch: &'a Utf8Path,
     pub records: &'a Records,
     pub no_cache: bool,
+    pub caching: Caching,
     /// Whether the files that a target is built from are still those that its key was made from.
     pub unchanged: &'a (dyn Fn(&Step) -> bool + Sync),
     done: Mutex<BTreeMap<TargetName, Ready>>,
@@ -106,10 +107,17 @@ impl<'a> Workshop<'a> {
             scratch,
             records,
             no_cache,
+            caching: Caching::default(),
             unchanged,
             done: Mutex::default(),
             alone: Mutex::default(),
         }
+    }
+
+    /// With caches beyond the builder's own.
+    #[must_use]
+    pub fn with_caching(self, caching: Caching) -> Self {
+        Self { caching, ..self }
     }
 
     /// Makes `step`'s image, or finds that it is up to date.
@@ -155,6 +163,7 @@ impl<'a> Workshop<'a> {
             parents: &parents,
             metadata_file: &metadata_file,
             no_cache: self.no_cache && step.named,
+            caching: &self.caching,
             secrets: &secrets(step),
         };
         let invocation = build.invocation();
@@ -181,6 +190,9 @@ impl<'a> Workshop<'a> {
             log: Some(built.log),
             notes: Vec::new(),
         };
+        made.notes.extend(built.cache_troubles.iter().map(|trouble| {
+            format!("{} was built, and its cache was not written: {trouble}", step.name())
+        }));
         if (self.unchanged)(step) {
             self.record(step, &image.id, &bound, built.time.as_secs_f64())?;
             self.drop_previous(step, &previous)?;

@@ -196,6 +196,7 @@ pub(super) fn read_labels(table: &Table<'_>) -> BTreeMap<String, Template> {
 pub(super) fn read_cache(table: &Table<'_>) -> Option<Cache> {
     let cache = table.table("cache")?;
     let registry = cache.boolean("registry").unwrap_or(false);
+    let github = cache.boolean("github").unwrap_or(true);
     let mode = cache.string("mode");
     let max = match mode.as_ref().map(|mode| mode.value.as_str()) {
         None | Some("max") => true,
@@ -211,7 +212,7 @@ pub(super) fn read_cache(table: &Table<'_>) -> Option<Cache> {
         }
     };
     cache.finish();
-    Some(Cache { registry, max })
+    Some(Cache { registry, github, max })
 }
 
 fn read_external(table: &Table<'_>) -> Option<Vec<Placed<String>>> {

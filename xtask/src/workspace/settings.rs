@@ -164,6 +164,8 @@ impl Fact {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Cache {
     pub registry: bool,
+    /// GitHub's cache service, in its workflows.
+    pub github: bool,
     /// `max` keeps every stage's layers, `min` the final ones.
     pub max: bool,
 }

@@ -267,6 +267,34 @@ fn e_boileroom() {
     }
 }
 
+#[test]
+fn e_githubs_cache_in_its_workflows() {
+    let planned = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["plan", "chai1:cuda12.6", "bot", "--json"]).current_dir(repository());
+        for name in ["ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"] {
+            command.env_remove(name);
+        }
+        command.envs(variables.iter().copied());
+        let said = Said::of(&command.output().unwrap());
+        assert_eq!(said.status, Some(0), "{said}");
+        let command = |id: &str| strings(&lab::images(&said)[id]["command"]).join(" ");
+        [command("chai1:cuda12.6"), command("bot")]
+    };
+    let [chai, bot] = planned(&[]);
+    assert!(!chai.contains("type=gha") && !bot.contains("type=gha"));
+    let [chai, bot] =
+        planned(&[("ACTIONS_RUNTIME_TOKEN", "t"), ("ACTIONS_RESULTS_URL", "https://x.invalid/")]);
+    for word in [
+        "--cache-from=type=gha,scope=chai1-cuda12.6-linux-amd64 ",
+        "--cache-to=type=gha,scope=chai1-cuda12.6-linux-amd64,mode=max,ignore-error=true ",
+    ] {
+        assert!(chai.contains(word), "{chai}");
+    }
+    // D5: theirs is the registry's, which a plan does not write.
+    assert!(bot.contains("--cache-from=type=registry,") && !bot.contains("--cache-to"), "{bot}");
+}
+
 /// Every Dockerfile of `images/` has what the README promises of them.
 #[test]
 fn dockerfiles_follow_their_rules() {

@@ -70,7 +70,12 @@ pub(super) fn run(global: &Global, args: &CiBuildArgs) -> anyhow::Result<ExitCod
         verifier: Verifier::new(&prepared, global.quiet, BTreeSet::new()),
         ended: Mutex::default(),
     };
-    job.run(&Maker { builder: args.builder.as_deref(), jobs: None, keep_going: false })
+    job.run(&Maker {
+        builder: args.builder.as_deref(),
+        jobs: None,
+        keep_going: false,
+        writes_cache: true,
+    })
 }
 
 /// # Errors

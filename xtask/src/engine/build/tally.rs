@@ -25,12 +25,20 @@ pub(super) struct Tally {
     pub(super) warnings: BTreeSet<Warning>,
     tails: BTreeMap<usize, VecDeque<String>>,
     failed: Option<(Arc<Step>, String)>,
+    /// Why caches were not written, each once.
+    pub(super) cache_troubles: BTreeSet<String>,
     text: VecDeque<String>,
 }
 
 impl Tally {
     pub(super) fn take(&mut self, event: Event) {
         match event {
+            // A build does not fail for a cache; one that nobody wrote yet is nothing to tell of.
+            Event::Finished { step, error: Some(error), .. } if step.moves_cache() => {
+                if step.writes_cache() && !error.contains(CANCELED) {
+                    self.cache_troubles.insert(error);
+                }
+            }
             Event::Finished { step, error: Some(error), .. } => {
                 if !error.contains(CANCELED) {
                     self.failed.get_or_insert((step, error));
@@ -159,6 +167,26 @@ mod tests {
             tally.take(finished(&step(number, name), cached, None));
         }
         assert_eq!((tally.run.len(), tally.cached.len()), (2, 1));
+    }
+
+    #[test]
+    fn a_cache_is_no_reason_to_fail() {
+        let import = step(1, "importing cache manifest from ghcr.io/a/b:buildcache-linux-amd64");
+        let run = step(2, "[2/2] RUN make");
+        let export = step(3, "exporting cache to registry");
+        let github = step(4, "exporting to GitHub Actions Cache");
+        let events = [
+            finished(&import, false, Some("not found")),
+            finished(&export, false, Some("denied")),
+            finished(&github, false, Some("403")),
+            finished(&export, false, Some("Canceled: context canceled")),
+        ];
+        let mut tally = Tally::default();
+        events.clone().into_iter().for_each(|event| tally.take(event));
+        assert_eq!(tally.cache_troubles.into_iter().collect::<Vec<_>>(), ["403", "denied"]);
+        let failed = finished(&run, false, Some("exit code: 2"));
+        let failure = failure([events.to_vec(), vec![failed]].concat(), 256);
+        assert_eq!(failure.step.as_deref(), Some("[2/2] RUN make"));
     }
 
     #[test]

@@ -29,6 +29,17 @@ impl Step {
         self.instruction().is_some_and(|instruction| !instruction.starts_with("FROM "))
     }
 
+    /// Whether it reads or writes a cache beyond the builder's own.
+    pub fn moves_cache(&self) -> bool {
+        self.writes_cache() || self.name.starts_with("importing cache manifest from ")
+    }
+
+    /// Whether it writes such a cache (`Name` of BuildKit's `cache/remotecache` exporters).
+    pub fn writes_cache(&self) -> bool {
+        self.name.starts_with("exporting cache to ")
+            || self.name == "exporting to GitHub Actions Cache"
+    }
+
     /// The name in one line.
     pub fn title(&self) -> String {
         self.name.split_whitespace().collect::<Vec<_>>().join(" ")
