@@ -11,7 +11,9 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use build::{BuildArgs, BuildCommand, RunArgs, TestArgs};
-pub(crate) use ci::{CiBuildArgs, CiCheckArgs, CiCommand, CiPlanArgs, CiPublishArgs};
+pub(crate) use ci::{
+    CiBuildArgs, CiCheckArgs, CiCommand, CiGenerateArgs, CiPlanArgs, CiPublishArgs,
+};
 pub(crate) use house::{
     CacheCommand, CacheDu, CachePrune, CleanArgs, DoctorArgs, EngineCommand, LintArgs, NewArgs,
 };
@@ -195,7 +197,7 @@ Without --label and --name: earlier key-… names of this workspace's images, im
 targets that are gone have left in target/dockyard. Another checkout on the same engine builds again what it misses.
 What a container uses, and what this workspace built last, always stays. BuildKit's cache is for `cache prune`.")]
     Clean(CleanArgs),
-    /// The commands that CI's jobs call; each works anywhere
+    /// The workflow of CI, and the commands that its jobs call; each works anywhere
     #[command(subcommand)]
     Ci(CiCommand),
     /// Show BuildKit's cache, or make it smaller

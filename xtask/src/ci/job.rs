@@ -23,7 +23,7 @@ const HASH: usize = 24;
 /// The id of a job: `build-ml-platform__linux-amd64`, `build-notebook__lite__linux-arm64`, `check-ml-platform`.
 ///
 /// `__` stands between the parts, and `_` with two hexadecimal digits for a byte that is no lower-case letter, digit or
-/// `-`. An id that would be too long ends in `_z` and a hash of the whole.
+/// `-`. In an id that would be too long, `_z` and a hash of the whole stand for the end of the target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]
 pub struct JobId(String);
@@ -31,30 +31,39 @@ pub struct JobId(String);
 impl JobId {
     /// The job that builds and tests `target` for `platform`.
     pub fn build(target: &TargetName, platform: &Platform) -> Self {
-        // A platform's `-` is escaped, so that its `/` can be `-`.
-        let platform = platform.to_string().split('/').map(escaped_whole).collect::<Vec<_>>();
-        Self::new("build", target, Some(&platform.join("-")))
+        Self::new("build", target, &Self::end(platform))
     }
 
     /// The job that checks, for a pull request, the connected part of the graph that is named after `target`.
     pub fn check(target: &TargetName) -> Self {
-        Self::new("check", target, None)
+        Self::new("check", target, "")
     }
 
-    fn new(kind: &str, target: &TargetName, platform: Option<&str>) -> Self {
-        let parts = [escaped(target.id.as_str())]
-            .into_iter()
-            .chain(target.variant.as_ref().map(|variant| escaped(variant.as_str())))
-            .chain(platform.map(str::to_owned))
-            .collect::<Vec<_>>();
-        let id = format!("{kind}-{}", parts.join("__"));
-        if id.len() <= LONGEST {
-            return Self(id);
+    fn new(kind: &str, target: &TargetName, end: &str) -> Self {
+        let mut head = format!("{kind}-{}", escaped(target.id.as_str()));
+        if let Some(variant) = &target.variant {
+            head = format!("{head}__{}", escaped(variant.as_str()));
         }
-        let hash: String =
-            Sha256::digest(&id).iter().map(|byte| format!("{byte:02x}")).take(HASH / 2).collect();
+        let whole = format!("{head}{end}");
+        if whole.len() <= LONGEST {
+            return Self(whole);
+        }
+        let hash: String = Sha256::digest(&whole)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .take(HASH / 2)
+            .collect();
+        // No platform that anybody builds for is so long that nothing would be left of the target.
+        let end = if end.len() <= LONGEST / 2 { end } else { "" };
+        let room = (LONGEST - HASH - 2 - end.len()).min(head.len());
         // `z` is no hexadecimal digit: in an id that is whole, `_z` stands only behind another `_`.
-        Self(format!("{}_z{hash}", id[..LONGEST - HASH - 2].trim_end_matches('_')))
+        Self(format!("{}_z{hash}{end}", head[..room].trim_end_matches('_')))
+    }
+
+    /// How the ids of the jobs that build for `platform` end. Its `-` is escaped, so that its `/` can be `-`.
+    pub fn end(platform: &Platform) -> String {
+        let parts: Vec<String> = platform.to_string().split('/').map(escaped_whole).collect();
+        format!("__{}", parts.join("-"))
     }
 
     pub fn as_str(&self) -> &str {
@@ -110,6 +119,7 @@ mod tests {
         assert_eq!(build("nb:lite", "linux/arm64"), "build-nb__lite__linux-arm64");
         assert_eq!(build("a.b_c", "linux/arm/v7"), "build-a_2eb_5fc__linux-arm-v7");
         assert_eq!(JobId::check(&"3d".parse().unwrap()).as_str(), "check-3d");
+        assert!(build(&"a".repeat(128), "linux/arm64").ends_with("__linux-arm64"));
     }
 
     #[test]

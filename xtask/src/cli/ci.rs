@@ -8,6 +8,13 @@ use crate::workspace::{Channel, TargetName};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CiCommand {
+    /// Write GitHub's workflows from the graph
+    #[command(after_help = "Examples:
+  cargo xtask ci generate
+  cargo xtask ci generate --check    in a test: fails where a workflow is not what would be written
+
+[workspace.metadata.dockyard.ci] has what there is to choose: branch, schedule, runners.")]
+    Generate(CiGenerateArgs),
     /// Show which jobs have work, and why: what is not staged under today's keys
     #[command(after_help = "Examples:
   cargo xtask ci plan
@@ -93,4 +100,11 @@ pub(crate) struct CiCheckArgs {
     /// The buildx builder (default: the one that `docker buildx use` chose)
     #[arg(long, value_name = "BUILDER", env = "BUILDX_BUILDER", hide_env_values = true)]
     pub builder: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CiGenerateArgs {
+    /// Change nothing, and fail where a workflow is stale
+    #[arg(long)]
+    pub check: bool,
 }

@@ -68,8 +68,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Lint(args) => lint::run(&global, &args),
         Command::New(args) => new::run(&global, &args),
         Command::Clean(args) => clean::run(&global, &args),
-        Command::Ci(command) => ci::run(&global, &command),
         Command::Cache(command) => cache::run(&global, &command),
+        Command::Ci(command) => ci::run(&global, &command),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Engine(command) => engine::run(&command),
     }

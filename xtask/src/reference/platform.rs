@@ -32,6 +32,17 @@ impl Platform {
         })
     }
 
+    /// What most runners and servers are.
+    pub fn amd64() -> Self {
+        Self { os: "linux".to_owned(), arch: "amd64".to_owned(), variant: None }
+    }
+
+    /// Of the architecture's oldest generation.
+    #[must_use]
+    pub fn without_variant(&self) -> Self {
+        Self { variant: None, ..self.clone() }
+    }
+
     pub fn os(&self) -> &str {
         &self.os
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
+use super::ci::{Ci, read_ci};
 use super::layer::{read_cache, read_labels, read_platforms, read_tags, read_version};
 use super::read::{Source, Table};
 use super::settings::{ByChannel, Cache, Template, VersionSource};
@@ -71,6 +72,7 @@ pub struct Config {
     pub policy: Policy,
     pub attestations: Attestations,
     pub bases: BTreeMap<Reference, BaseRecipe>,
+    pub ci: Ci,
 }
 
 impl Config {
@@ -126,6 +128,7 @@ fn read_section(table: &Table<'_>) -> Config {
         policy: read_policy(table),
         attestations: read_attestations(table),
         bases: read_bases(table),
+        ci: read_ci(table),
     };
     table.finish();
     config
@@ -193,6 +196,15 @@ fn read_logins(table: &Table<'_>) -> BTreeMap<String, RegistryLogin> {
         };
         match (login.string("user"), login.string("secret")) {
             (Some(user), Some(secret)) => {
+                for name in [&user, &secret] {
+                    if !is_secret_name(&name.value) {
+                        login.mistake(
+                            Mistake::new(format!("{:?} is no name of a secret of CI", name.value))
+                                .at(name.place.clone())
+                                .mend("write the secret's name, not its value: letters, digits and `_`"),
+                        );
+                    }
+                }
                 logins.insert(host.value, RegistryLogin { user: user.value, secret: secret.value });
             }
             _ => login.mistake(
@@ -204,6 +216,13 @@ fn read_logins(table: &Table<'_>) -> BTreeMap<String, RegistryLogin> {
         login.finish();
     }
     logins
+}
+
+/// Whether CI can have a secret of this name (GitHub, «Naming your secrets»), out of which nothing else can be read.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && (name == "GITHUB_TOKEN" || !name.to_ascii_uppercase().starts_with("GITHUB_"))
 }
 
 fn read_policy(table: &Table<'_>) -> Policy {

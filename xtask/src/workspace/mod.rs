@@ -5,6 +5,7 @@
 //! Called by `command`, once a run.
 
 mod checkout;
+mod ci;
 mod config;
 mod facts;
 mod files;
@@ -27,6 +28,8 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use checkout::Checkout;
+pub use ci::Ci;
+pub(crate) use config::is_secret_name;
 pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, Scanner, repository_of};
 pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};

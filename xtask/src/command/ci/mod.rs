@@ -3,12 +3,14 @@
 
 mod build;
 mod check;
+mod generate;
 mod github;
 mod ground;
 mod names;
 mod plan;
 mod publish;
 mod pull_request;
+mod xtask;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ use crate::engine::interrupt;
 pub(super) fn run(global: &Global, command: &CiCommand) -> anyhow::Result<ExitCode> {
     interrupt::listen();
     match command {
+        CiCommand::Generate(args) => generate::run(global, args),
         CiCommand::Plan(args) => plan::run(global, args),
         CiCommand::Build(args) => build::run(global, args),
         CiCommand::Publish(args) => publish::run(global, args),
