@@ -1,5 +1,6 @@
 //! The reader against BuildKit itself: the same stages, the same images for the same platforms, the same refusals.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/generate.rs"]

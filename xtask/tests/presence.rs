@@ -1,5 +1,6 @@
 //! Nothing is skipped that is not there: by digest, on a real engine.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[expect(dead_code, reason = "other tests use more of it")]

@@ -1,5 +1,6 @@
 //! `push` and `promote` with real images from a real engine, against real registries.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[path = "support/engines.rs"]

@@ -1,5 +1,6 @@
 //! `push` of what other clones staged, of several platforms, with attestations, interrupted, and with secrets.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[path = "support/engines.rs"]

@@ -4,6 +4,7 @@
 //! What it did is read from what the registries were asked. A run's faults come from its seed: `DOCKYARD_PUSH_SEED`
 //! and `DOCKYARD_PUSH_RUNS` repeat or lengthen it.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[path = "support/engines.rs"]

@@ -5,6 +5,7 @@
 //! `DOCKYARD_SOUNDNESS_BUILDER=unix:///run/buildkit/buildkitd.sock` at another BuildKit, which may know more flags.
 //! `DOCKYARD_SOUNDNESS_KEEP=FOLDER` keeps both workspaces of each wrong skip.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[path = "support/ask.rs"]

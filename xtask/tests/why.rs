@@ -1,5 +1,6 @@
 //! `why` names the cause, whatever it is, on a real engine.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[path = "support/engines.rs"]

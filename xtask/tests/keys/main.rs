@@ -1,5 +1,6 @@
 //! What changes a key and what must not; what a change affects. No engine is asked.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::collections::BTreeMap;

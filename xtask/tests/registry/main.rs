@@ -1,5 +1,6 @@
 //! The registry client against real registries, and against registries with faults.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 #[path = "../support/engines.rs"]

@@ -7,7 +7,7 @@ mod found;
 mod read;
 mod schemes;
 mod shown;
-#[expect(dead_code, reason = "each of the tests uses a part")]
+#[cfg_attr(unix, expect(dead_code, reason = "each of the tests uses a part"))]
 #[path = "../support/workspace.rs"]
 mod support;
 
