@@ -1,6 +1,8 @@
-//! Times, sizes and commands as people read them. Pure.
+//! Times, sizes, paths and commands as people read them. Pure.
 
 use std::time::Duration;
+
+use camino::Utf8Path;
 
 /// `0.3 s`, `94.1 s`, `3 min 12 s`, `1 h 05 min`.
 pub fn seconds(time: Duration) -> String {
@@ -14,6 +16,12 @@ pub fn seconds(time: Duration) -> String {
     }
     let minutes = (whole + 30) / 60;
     format!("{} h {:02} min", minutes / 60, minutes % 60)
+}
+
+/// With `/` between folders on every system, as people write paths in `image.toml`. Elsewhere than on Windows, `\\` is a
+/// letter like any other.
+pub fn path(path: &Utf8Path) -> String {
+    if cfg!(windows) { path.as_str().replace('\\', "/") } else { path.to_string() }
 }
 
 /// Decimal units and three digits, as `docker image ls` shows sizes: `0B`, `1.09MB`, `124MB`, `5GB`.

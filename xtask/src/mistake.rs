@@ -7,6 +7,8 @@ use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::human;
+
 /// A place in a file of the workspace. Line and column count from 1, the column in characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Place {
@@ -35,7 +37,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        write!(f, "{}:{}:{}", human::path(&self.file), self.line, self.column)
     }
 }
 

@@ -111,7 +111,10 @@ mod tests {
         fs::write(&file, "half a new o").unwrap();
         assert!(kept.is_changed().unwrap());
         kept.put_back().unwrap();
-        assert_eq!(Kept::of(&file).unwrap(), kept);
+        let back = Kept::of(&file).unwrap();
+        assert_eq!(back.was, kept.was);
+        // Windows does not let the date of a folder be set by the means that std has.
+        assert!(cfg!(windows) || back.folder == kept.folder);
         date(SystemTime::now());
         assert!(!kept.is_changed().unwrap(), "a date is no content");
         kept.put_back().unwrap();

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
+
+use crate::workspace::clean;
 
 /// The names that pixi looks for in a folder, in its order.
 pub const NAMES: [&str; 3] = ["pixi.toml", "pyproject.toml", "mojoproject.toml"];
@@ -30,7 +32,7 @@ pub fn read(file: &Utf8Path, text: &str) -> Option<Manifest> {
     let folder = file.parent().unwrap_or(Utf8Path::new(""));
     let mut written = BTreeSet::new();
     gather(own, false, &mut written);
-    let paths = written.iter().filter_map(|path| below(folder, Utf8Path::new(path))).collect();
+    let paths = written.iter().filter_map(|path| clean(&folder.join(path))).collect();
     Some(Manifest { file: file.to_owned(), paths })
 }
 
@@ -44,24 +46,6 @@ fn gather(table: &Table, of_dependencies: bool, found: &mut BTreeSet<String>) {
         }
         gather(inner, key.ends_with("dependencies"), found);
     }
-}
-
-/// `path` as `folder` sees it, from the workspace root. Nothing where it leads out.
-fn below(folder: &Utf8Path, path: &Utf8Path) -> Option<Utf8PathBuf> {
-    let mut joined = Utf8PathBuf::new();
-    for component in folder.components().chain(path.components()) {
-        match component {
-            Utf8Component::Normal(name) => joined.push(name),
-            Utf8Component::CurDir => {}
-            Utf8Component::ParentDir => {
-                if !joined.pop() {
-                    return None;
-                }
-            }
-            Utf8Component::RootDir | Utf8Component::Prefix(_) => return None,
-        }
-    }
-    Some(joined)
 }
 
 /// For each manifest, in their order, those that have to be solved before: what it depends on by path, also by way of

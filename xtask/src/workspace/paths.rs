@@ -2,6 +2,8 @@
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
+use crate::human;
+
 /// `text` as a clean path below the workspace root; empty for the root itself.
 ///
 /// # Errors
@@ -37,7 +39,7 @@ pub(crate) fn clean(path: &Utf8Path) -> Option<Utf8PathBuf> {
 
 /// With `/` between parts on every system, and `.` for the root: as JSON and messages show a path.
 pub fn shown(path: &Utf8Path) -> String {
-    if path.as_str().is_empty() { ".".to_owned() } else { path.as_str().replace('\\', "/") }
+    if path.as_str().is_empty() { ".".to_owned() } else { human::path(path) }
 }
 
 #[cfg(test)]

@@ -35,7 +35,9 @@ impl State {
             exit: state["ExitCode"].as_i64().unwrap_or_default(),
             out_of_memory: state["OOMKilled"] == true,
             error: state["Error"].as_str().unwrap_or_default().to_owned(),
-            ports: published.filter_map(|host| host["HostPort"].as_str()?.parse::<u16>().ok()).collect(),
+            ports: published
+                .filter_map(|host| host["HostPort"].as_str()?.parse::<u16>().ok())
+                .collect(),
             entrypoint: words.filter_map(Value::as_str).map(str::to_owned).collect(),
         }
     }
