@@ -17,7 +17,7 @@ use crate::engine::{Engine, Search, check};
 use crate::graph::{Binding, Node, Vertex};
 use crate::lint::{self, Finding, Image, Surroundings};
 use crate::report::{self, LintJson};
-use crate::workspace::{Target, TargetName};
+use crate::workspace::{Target, TargetName, in_folder};
 
 /// The most files and folders of one context that are looked at for clutter.
 const MOST_ENTRIES: usize = 20_000;
@@ -90,7 +90,7 @@ fn subjects<'a>(
 fn surroundings(root: &Utf8Path, target: &Target, resolved: &[&Resolved]) -> Surroundings {
     let read = |path: Utf8PathBuf| Some((path.clone(), fs::read_to_string(root.join(path)).ok()?));
     let own = Utf8PathBuf::from(format!("{}.dockerignore", target.dockerfile.value));
-    let ignore = read(own).or_else(|| read(target.context.join(".dockerignore")));
+    let ignore = read(own).or_else(|| read(in_folder(&target.context, ".dockerignore")));
     let ignore = ignore.and_then(|(path, text)| Some((path, Ignore::parse(&text).ok()?)));
     let pixi = read(target.folder.join("pixi.toml")).or_else(|| {
         read(target.folder.join("pyproject.toml")).filter(|(_, text)| text.contains("[tool.pixi"))

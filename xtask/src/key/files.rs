@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::dockerfile::ignore::{BadPattern, Ignore};
 use crate::dockerfile::{ContextRead, Reading};
 use crate::mistake::{Mistake, Mistakes, Place};
-use crate::workspace::shown;
+use crate::workspace::{in_folder, shown};
 
 /// One instruction's reading of a context.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ fn ignore_file(
     named: bool,
 ) -> Option<Utf8PathBuf> {
     let beside = (!named).then(|| Utf8PathBuf::from(format!("{dockerfile}.dockerignore")));
-    let own = context.join(".dockerignore");
+    let own = in_folder(context, ".dockerignore");
     beside.into_iter().chain([own]).find(|file| root.join(file).is_file())
 }
 

@@ -4,6 +4,7 @@ use camino::Utf8Path;
 
 use super::config::{Config, repository_of};
 use super::layer::Layer;
+use super::paths::in_folder;
 use super::read::{Placed, Source, Table};
 use super::settings::{ByChannel, Target};
 use crate::mistake::{Mistake, Mistakes, Place};
@@ -204,7 +205,7 @@ impl Image<'_> {
             .context
             .unwrap_or_else(|| Placed { value: self.folder.to_owned(), place: self.place.clone() });
         let dockerfile = layer.dockerfile.unwrap_or_else(|| Placed {
-            value: self.folder.join("Dockerfile"),
+            value: in_folder(self.folder, "Dockerfile"),
             place: self.place.clone(),
         });
         let mut labels = config.labels.clone();

@@ -36,7 +36,7 @@ pub use git::{Commit, Git};
 pub use images_lock::{IMAGES_LOCK, LockedImage, images_lock_text, parse_images_lock};
 pub use lookup::{matching, pixi_versions};
 pub(crate) use paths::clean;
-pub use paths::shown;
+pub use paths::{in_folder, shown};
 pub use read::{Placed, nearest};
 pub use settings::{
     BuildOptions, ByChannel, Cache, Channel, ContextSource, Fact, FactSource, Gpus, HttpTest,

@@ -37,6 +37,11 @@ pub(crate) fn clean(path: &Utf8Path) -> Option<Utf8PathBuf> {
     Some(Utf8PathBuf::from(parts.join("/")))
 }
 
+/// The file `name` of `folder`, with `/` between them on every system: it goes into commands and messages.
+pub fn in_folder(folder: &Utf8Path, name: &str) -> Utf8PathBuf {
+    if folder.as_str().is_empty() { name.into() } else { format!("{folder}/{name}").into() }
+}
+
 /// With `/` between parts on every system, and `.` for the root: as JSON and messages show a path.
 pub fn shown(path: &Utf8Path) -> String {
     if path.as_str().is_empty() { ".".to_owned() } else { human::path(path) }
