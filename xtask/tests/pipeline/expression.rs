@@ -15,7 +15,8 @@ pub(crate) trait Scope {
 pub(crate) fn condition(text: Option<&str>, scope: &dyn Scope) -> bool {
     let text = text.unwrap_or("success()").trim();
     let inner = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(text);
-    let asks = ["success(", "failure(", "cancelled(", "always("].iter().any(|it| inner.contains(it));
+    let asks =
+        ["success(", "failure(", "cancelled(", "always("].iter().any(|it| inner.contains(it));
     (asks || scope.status("success")) && truthy(&evaluate(inner, scope))
 }
 
@@ -66,8 +67,7 @@ enum Token {
 }
 
 fn tokens(text: &str) -> Vec<Token> {
-    const SIGNS: [&str; 13] =
-        ["&&", "||", "==", "!=", "!", "(", ")", "[", "]", ",", ".", "<", ">"];
+    const SIGNS: [&str; 13] = ["&&", "||", "==", "!=", "!", "(", ")", "[", "]", ",", ".", "<", ">"];
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
@@ -115,7 +115,10 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn take(&mut self, sign: &str) -> bool {
-        let is = self.tokens.get(self.at).is_some_and(|it| matches!(it, Token::Sign(own) if *own == sign));
+        let is = self
+            .tokens
+            .get(self.at)
+            .is_some_and(|it| matches!(it, Token::Sign(own) if *own == sign));
         self.at += usize::from(is);
         is
     }
@@ -267,8 +270,12 @@ fn expressions_say_what_github_says() {
     impl Scope for Given {
         fn context(&self, name: &str) -> Value {
             match name {
-                "github" => serde_json::json!({ "event_name": "push", "event": { "title": "$(id)" } }),
-                "needs" => serde_json::json!({ "plan": { "outputs": { "jobs": "[\"build-a\"]" } } }),
+                "github" => {
+                    serde_json::json!({ "event_name": "push", "event": { "title": "$(id)" } })
+                }
+                "needs" => {
+                    serde_json::json!({ "plan": { "outputs": { "jobs": "[\"build-a\"]" } } })
+                }
                 other => panic!("{other}"),
             }
         }
@@ -290,5 +297,8 @@ fn expressions_say_what_github_says() {
     assert!(!condition(None, &Given));
     assert!(!condition(Some("github.event_name == 'push'"), &Given));
     assert!(condition(Some("${{ always() && github.event_name == 'push' }}"), &Given));
-    assert_eq!(substituted("echo ${{ github.event.title }}; ${{ 'it''s' }}", &Given), "echo $(id); it's");
+    assert_eq!(
+        substituted("echo ${{ github.event.title }}; ${{ 'it''s' }}", &Given),
+        "echo $(id); it's"
+    );
 }

@@ -49,12 +49,15 @@ impl Forge {
         self.lab.file(&format!("{id}/text"), text);
     }
 
-    /// A clone for one job, gone with the forge.
-    pub(crate) fn clone(&self) -> Utf8PathBuf {
-        let folder =
-            tempfile::Builder::new().prefix("job-").tempdir_in(self.runners.path()).unwrap();
-        let folder = Utf8PathBuf::from_path_buf(folder.keep()).unwrap();
-        let root = folder.join("work");
+    /// A new folder, gone with the forge.
+    pub(crate) fn folder(&self, prefix: &str) -> Utf8PathBuf {
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(self.runners.path());
+        Utf8PathBuf::from_path_buf(folder.unwrap().keep()).unwrap()
+    }
+
+    /// A clone for one job.
+    fn clone(&self) -> Utf8PathBuf {
+        let root = self.folder("job-").join("work");
         self.lab.git(&["clone", "--quiet", ".", root.as_str()]);
         root
     }
