@@ -101,3 +101,38 @@ fn a_pull_request_is_checked_in_place_and_nothing_is_sent() {
     assert!(failed.summary.contains("failed"), "{}", failed.summary);
     assert_eq!(forge.catalogue(), before);
 }
+
+#[test]
+fn what_is_told_of_each_platform_stays_with_it() {
+    let Some(test) = engines::containerd() else { return };
+    let Some(forge) = Forge::new(test, "attestations = { provenance = \"min\" }") else { return };
+    let both = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";
+    // Nothing runs in them, so that no emulator is needed.
+    forge.lab.image("base", both, "FROM scratch\nCOPY fresh /.fresh\nCMD [\"/none\"]\n");
+    forge.child("app", "base", both, "one");
+    forge.lab.commit();
+    for image in ["base", "app"] {
+        for platform in ["linux/arm64", "linux/amd64"] {
+            forge.job(&["ci", "build", image, "--platform", platform], &MAIN).ended(0);
+        }
+    }
+    forge.job(&["ci", "publish", "--yes"], &MAIN).ended(0);
+    for image in ["base", "app"] {
+        let index = forge.json(&format!("/v2/lab/{image}/manifests/latest"));
+        let kinds: Vec<_> = index["manifests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                let about = &one["annotations"]["vnd.docker.reference.digest"];
+                (one["platform"]["architecture"].as_str().unwrap(), about.as_str())
+            })
+            .collect();
+        let of = |at: usize| index["manifests"][at]["digest"].as_str();
+        let expected = [("amd64", None), ("arm64", None), ("unknown", of(0)), ("unknown", of(1))];
+        assert_eq!(kinds, expected, "{index}");
+    }
+    // What was bound was the image, which the index names.
+    let plan = forge.job(&["ci", "plan"], &MAIN).ended(0);
+    assert!(plan.list("jobs").is_empty(), "{}", plan.said);
+}

@@ -34,7 +34,7 @@ pub(crate) fn substituted(text: &str, scope: &dyn Scope) -> String {
 }
 
 pub(crate) fn evaluate(text: &str, scope: &dyn Scope) -> Value {
-    let mut parser = Parser { tokens: tokens(text), at: 0, scope, text };
+    let mut parser = Parser { tokens: tokens(text), at: 0, skipped: 0, scope, text };
     let value = parser.or();
     assert_eq!(parser.at, parser.tokens.len(), "what follows in {text:?}?");
     value
@@ -109,6 +109,8 @@ fn tokens(text: &str) -> Vec<Token> {
 struct Parser<'a> {
     tokens: Vec<Token>,
     at: usize,
+    /// Above zero in what does not count any more: it is read, and not evaluated.
+    skipped: usize,
     scope: &'a dyn Scope,
     text: &'a str,
 }
@@ -130,8 +132,11 @@ impl Parser<'_> {
     fn or(&mut self) -> Value {
         let mut value = self.and();
         while self.take("||") {
+            let decided = usize::from(truthy(&value));
+            self.skipped += decided;
             let right = self.and();
-            value = if truthy(&value) { value } else { right };
+            self.skipped -= decided;
+            value = if decided > 0 { value } else { right };
         }
         value
     }
@@ -139,8 +144,11 @@ impl Parser<'_> {
     fn and(&mut self) -> Value {
         let mut value = self.equality();
         while self.take("&&") {
+            let decided = usize::from(!truthy(&value));
+            self.skipped += decided;
             let right = self.equality();
-            value = if truthy(&value) { right } else { value };
+            self.skipped -= decided;
+            value = if decided > 0 { value } else { right };
         }
         value
     }
@@ -201,8 +209,9 @@ impl Parser<'_> {
                     }
                     arguments.push(self.or());
                 }
-                self.call(&name, &arguments)
+                if self.skipped > 0 { Value::Null } else { self.call(&name, &arguments) }
             }
+            Some(Token::Name(_)) if self.skipped > 0 => Value::Null,
             Some(Token::Name(name)) => self.scope.context(&name),
             other => panic!("{other:?} in {:?}", self.text),
         }
@@ -290,6 +299,8 @@ fn expressions_say_what_github_says() {
         ("contains(fromJSON(needs.plan.outputs.jobs), 'build')", false),
         ("!failure() && !cancelled()", false),
         ("github.nothing.at.all == ''", true),
+        ("failure() || fromJSON('')", true),
+        ("!failure() && fromJSON('') && nothing.there", false),
         ("(github['event_name'] == 'x' && 'a' || 'b') == 'b'", true),
     ] {
         assert_eq!(evaluate(text, &Given), Value::Bool(expected), "{text}");

@@ -74,6 +74,13 @@ impl Forge {
         self.registry.tag(&format!("lab/{id}"), tag)
     }
 
+    /// What the registry holds at a path that is there.
+    pub(crate) fn json(&self, path: &str) -> Value {
+        let (status, _, body) = self.registry.request(&Method::GET, path, "", &[]);
+        assert_eq!(status, 200, "{path}");
+        serde_json::from_slice(&body).unwrap()
+    }
+
     /// All repositories with all their tags, as the registry lists them.
     pub(crate) fn catalogue(&self) -> BTreeMap<String, BTreeSet<String>> {
         let (_, _, body) = self.registry.request(&Method::GET, "/v2/_catalog", "", &[]);

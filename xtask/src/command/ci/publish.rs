@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::build::index;
 use super::ground::{everything, ground, images, refuse_pull_request, standings};
 use super::{github, names};
-use crate::ci::{Standing, Work};
+use crate::ci::{Standing, Work, is_on_parents};
 use crate::cli::{CiPublishArgs, Global, PublicationArgs};
 use crate::command::publication::{Extent, Prepared, Staged, registries, troubles};
 use crate::command::push::{How, publish};
@@ -79,16 +79,15 @@ fn merge_all(
     registries: &Registries,
     standings: BTreeMap<TargetName, Standing>,
 ) -> anyhow::Result<Staged> {
-    let steps: Vec<(&Step, &Standing)> = prepared
+    let in_parts = |name: &TargetName| standings.get(name).is_some_and(|it| it.whole.is_none());
+    let steps: Vec<&Step> = prepared
         .plan
         .steps
         .iter()
-        .filter(|step| prepared.published.contains(&step.name()))
-        .filter_map(|step| Some((step, standings.get(&step.name())?)))
-        .filter(|(_, standing)| standing.whole.is_none())
+        .filter(|step| prepared.published.contains(&step.name()) && in_parts(&step.name()))
         .collect();
-    let merged = publishing::parallel(&steps, |(step, standing)| {
-        let merged = merge_one(global, prepared, registries, step, standing);
+    let merged = publishing::parallel(&steps, |step| {
+        let merged = merge_one(global, prepared, registries, step, &standings);
         let named = |holding| (step.name(), holding);
         merged.map(named).map_err(|error| format!("{}: {error:#}", step.name()))
     });
@@ -102,18 +101,30 @@ fn merge_one(
     prepared: &Prepared,
     registries: &Registries,
     step: &Step,
-    standing: &Standing,
+    standings: &BTreeMap<TargetName, Standing>,
 ) -> anyhow::Result<Holding> {
     let name = step.name();
+    let standing = standings.get(&name).context("what is merged is staged in parts")?;
     let to = prepared.destinations.get(&name).context("it is staged somewhere")?;
     let index = index(registries, &to.staging, &standing.parts)?;
     let tag = step.key.tag();
-    registries.put_manifest(&to.staging, &tag, &index)?;
     let holdings = prepared.holdings();
     let look = || holdings.look(registries, &to.staging, &step.key, &step.platforms);
     let mut found = look()?;
+    let is_ours = |found: &Found| matches!(found, Found::Image(it) if it.digest == index.digest);
+    // What was built here is on the parts of this run: nobody else's whole can stand for them.
+    if !is_ours(&found)
+        && matches!(&found, Found::Image(it) if is_on_parents(&prepared.plan, step, it, standings))
+    {
+        anyhow::bail!(
+            "somebody else has staged it as {}:{tag} at the same time; run the workflow again",
+            to.staging.familiar()
+        );
+    }
+    registries.put_manifest(&to.staging, &tag, &index)?;
+    found = look()?;
     for wait in publishing::waits() {
-        if matches!(&found, Found::Image(holding) if holding.digest == index.digest) {
+        if is_ours(&found) {
             break;
         }
         // Some registries show late what was written.
