@@ -5,10 +5,10 @@
 //!
 //! | job | runs | gives |
 //! | --- | --- | --- |
-//! | [`job::PLAN`] | `ci plan -- IMAGE…` | to `$GITHUB_OUTPUT`: `jobs` and `components`, JSON lists of stale [`job::JobId`]s, and `publish`, `true` or `false` |
+//! | [`job::PLAN`] | `ci plan`, with `DOCKYARD_IMAGES` | to `$GITHUB_OUTPUT`: `jobs` and `components`, JSON lists of stale [`job::JobId`]s, and `publish`, `true` or `false` |
 //! | [`job::JobId::build`] | `ci build TARGET --platform PLATFORM` | `digest`; `DOCKYARD_PARENTS` holds a line `TARGET PLATFORM DIGEST` for each parent, without a digest where the parent's job was skipped |
 //! | [`job::JobId::check`] | `ci check TARGET` | nothing: the whole [`component`] around the target is built and tested in place |
-//! | [`job::PUBLISH`] | `ci publish --yes` | nothing |
+//! | [`job::PUBLISH`] | `ci publish --yes`, with `DOCKYARD_IMAGES` | nothing |
 
 mod action;
 pub mod component;
