@@ -76,13 +76,24 @@ fn an_old_buildx_and_no_engine_are_noted() {
         "1 finding in 1 image; `# dockyard: allow(RULE)` on the line before allows one\n"
     ));
 
-    let Some(engine) = engines::any() else { return };
-    if engine.engine.has_checks() {
-        return;
-    }
-    let (status, _, stderr) = run(engine, workspace.root(), &["lint"]);
+    let Some(engine) = engines::oldest() else { return };
+    let (status, stdout, stderr) = run(engine, workspace.root(), &["lint"]);
     assert_eq!(status, 1);
-    assert!(stderr.contains("they need buildx 0.15.0"), "{stderr}");
+    assert!(stdout.contains("cache-mount") && !stdout.contains("StageNameCasing"), "{stdout}");
+    let note = format!("they need buildx 0.15.0, and {} is here", engine.engine.buildx.unwrap());
+    assert!(stderr.contains(&note), "{stderr}");
+}
+
+/// Dockyard's own rules are all there without BuildKit's: nothing to mend, and one note of what was not looked at.
+#[test]
+fn this_repository_on_the_oldest_buildx() {
+    let Some(engine) = engines::oldest() else { return };
+    let (status, stdout, stderr) = run(engine, Path::new(REPOSITORY), &["lint", "--json"]);
+    assert_eq!(status, 0, "{stdout}{stderr}");
+    let said: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(said["findings"], serde_json::json!([]));
+    let notes = said["notes"].as_array().unwrap();
+    assert!(notes.len() == 1 && notes[0].as_str().unwrap().contains("buildx 0.15.0"), "{said:#}");
 }
 
 #[test]

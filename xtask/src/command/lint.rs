@@ -158,9 +158,12 @@ fn buildkit(
 ) -> anyhow::Result<(Vec<Finding>, Vec<String>)> {
     let engine = match Engine::find(&Search::default()) {
         Ok(engine) if engine.has_checks() => engine,
-        Ok(_) => {
-            let note =
-                format!("BuildKit's own checks were not run: they need buildx {}", check::OLDEST);
+        Ok(engine) => {
+            let has = engine.buildx.map_or_else(String::new, |has| format!(", and {has} is here"));
+            let note = format!(
+                "BuildKit's own checks were not run: they need buildx {}{has}",
+                check::OLDEST
+            );
             return Ok((Vec::new(), vec![note]));
         }
         Err(not_found) => {

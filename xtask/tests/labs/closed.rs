@@ -14,35 +14,55 @@ use crate::lab::{Lab, succeed};
 use crate::registries::Registry;
 use crate::{frontend, rows};
 
-const SLIM: &str = "library/python:3.12-slim";
+pub(crate) const SLIM: &str = "library/python:3.12-slim";
 const MICROMAMBA: &str = "mambaorg/micromamba:2.4-cuda12.6.3-ubuntu22.04";
 const PYTORCH: &str = "pytorch/pytorch:2.6.0-cuda12.6-cudnn9-runtime";
 /// What stands in for a base has these packages.
-const PYTHON: &[&str] = &["ca-certificates", "python3", "python3-pip", "python3-venv"];
+pub(crate) const PYTHON: &[&str] = &["ca-certificates", "python3", "python3-pip", "python3-venv"];
 
-const PYPI: &str = "https://pypi.org/simple";
+pub(crate) const PYPI: &str = "https://pypi.org/simple";
 
 /// A copy of this repository's images, whose Docker Hub is a registry on loopback.
-struct Closed {
-    registry: Registry,
-    lab: Lab,
+pub(crate) struct Closed {
+    pub(crate) registry: Registry,
+    pub(crate) lab: Lab,
 }
 
 impl Closed {
     /// With `base` as Docker Hub's `name`.
     fn new(test: &'static TestEngine, name: &str, base: &str) -> Option<Self> {
+        Self::with_bases(test, name, &[base])
+    }
+
+    /// With the images `bases`, each of another platform, as Docker Hub's `name`.
+    pub(crate) fn with_bases(
+        test: &'static TestEngine,
+        name: &str,
+        bases: &[&str],
+    ) -> Option<Self> {
         let registry = Registry::open()?;
         let frontend = format!("{}/hub/docker/dockerfile:1", registry.host);
         frontend::image(test, &frontend)?;
         let lab = Lab::new(test);
+        let docker = |args: &[&str]| {
+            let said = lab.docker(args);
+            assert_eq!(said.status, Some(0), "{args:?}: {said}");
+        };
+        let push = |image: &str| {
+            docker(&["push", "--quiet", image]);
+            docker(&["rmi", image]);
+        };
+        push(&frontend);
         let mirrored = format!("{}/hub/{name}", registry.host);
-        test.engine.tag(base, &mirrored).unwrap();
-        for image in [&frontend, &mirrored] {
-            for args in [&["push", "--quiet", image][..], &["rmi", image]] {
-                let said = lab.docker(args);
-                assert_eq!(said.status, Some(0), "{args:?}: {said}");
-            }
+        let mut parts = Vec::new();
+        for (number, base) in bases.iter().enumerate() {
+            let part = format!("{mirrored}-part{number}");
+            test.engine.tag(base, &part).unwrap();
+            push(&part);
+            parts.push(part);
         }
+        let index = ["buildx", "imagetools", "create", "--tag", &mirrored];
+        docker(&[&index[..], &parts.iter().map(String::as_str).collect::<Vec<_>>()].concat());
         copy(&lab, "images");
         lab.file(
             "Cargo.toml",
@@ -66,7 +86,7 @@ impl Closed {
         said.stderr
     }
 
-    fn append(&self, file: &str, text: &str) {
+    pub(crate) fn append(&self, file: &str, text: &str) {
         let path = self.lab.root().join(file);
         let before = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, before + text).unwrap();
@@ -74,7 +94,7 @@ impl Closed {
 }
 
 /// The name of a base with `packages`, made once an engine.
-fn stand_in(test: &TestEngine, packages: &[&str]) -> String {
+pub(crate) fn stand_in(test: &TestEngine, packages: &[&str]) -> String {
     let recipe = SubstituteRecipe {
         reference: "dockyard.invalid/stand-in".parse::<Reference>().unwrap(),
         suite: "trixie".parse().unwrap(),

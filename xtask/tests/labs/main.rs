@@ -14,4 +14,5 @@ mod lab;
 mod registries;
 
 mod closed;
+mod pixi;
 mod rows;

@@ -51,6 +51,18 @@ pub(crate) fn newest() -> Option<&'static TestEngine> {
     ENGINE.get_or_init(|| provide("newest", &options, serves)).as_ref()
 }
 
+/// One whose buildx does not know `--call` yet, as Debian trixie's.
+pub(crate) fn oldest() -> Option<&'static TestEngine> {
+    static ENGINE: OnceLock<Option<TestEngine>> = OnceLock::new();
+    let is_old = |engine: &Engine| engine.buildx.is_some_and(|buildx| buildx < CALL);
+    let engine = ENGINE.get_or_init(|| provide("oldest", &Options::default(), is_old)).as_ref()?;
+    if !is_old(&engine.engine) {
+        not_run("this system's own buildx knows --call, and no older one is looked for");
+        return None;
+    }
+    Some(engine)
+}
+
 /// One with containerd's image store, which holds several platforms an image.
 pub(crate) fn containerd() -> Option<&'static TestEngine> {
     static ENGINE: OnceLock<Option<TestEngine>> = OnceLock::new();
@@ -114,7 +126,7 @@ pub(crate) fn not_run(why: &str) {
 }
 
 /// To the terminal itself: the test harness shows what a test prints only when it fails.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     use std::io::Write as _;
     let _lost = writeln!(std::io::stderr().lock(), "{line}");
 }
@@ -137,8 +149,8 @@ fn provide(name: &str, options: &Options, serves: impl Fn(&Engine) -> bool) -> O
 }
 
 fn start(name: &str, options: &Options) -> anyhow::Result<TestEngine> {
-    // What `any` starts has containerd's store.
-    let home = kept().join(if name == "containerd" { "any" } else { name });
+    // What `any` starts is this system's own, with containerd's store.
+    let home = kept().join(if matches!(name, "containerd" | "oldest") { "any" } else { name });
     let packages = kept().join("packages");
     let options = Options { packages: Some(packages), ..options.clone() };
     let environment = MISLEADING
@@ -232,7 +244,8 @@ impl TestEngine {
 
 /// No test binary uses all of this.
 const _: () = {
-    let _: [fn() -> Option<&'static TestEngine>; 4] = [any, newest, containerd, classic];
+    let _: [fn() -> Option<&'static TestEngine>; 5] = [any, newest, oldest, containerd, classic];
+    let _: fn(&str) = say;
     let _: fn(&str) -> Option<TestEngine> = own;
     let _: fn(&TestEngine, &str) -> Command = TestEngine::command;
     let _: fn(&TestEngine) = TestEngine::debian;
