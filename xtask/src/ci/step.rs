@@ -18,13 +18,22 @@ pub(super) fn checkout() -> Map {
     uses(action::CHECKOUT).with("with", with)
 }
 
+/// The newest commit of `branch`.
+pub(super) fn checkout_of(branch: &str) -> Map {
+    let with = Map::new().with("ref", branch).with("persist-credentials", false);
+    uses(action::CHECKOUT).with("with", with)
+}
+
 /// Builds the xtask outside the checkout, which stays as it was committed.
 pub(super) fn build_xtask(build: &Xtask) -> Vec<Map> {
     let key = "xtask-${{ runner.os }}-${{ runner.arch }}-";
     let paths = ["~/.cargo/registry", "~/.cargo/git", "${{ runner.temp }}/target"];
     let cache = uses(action::CACHE).with(
         "with",
-        Map::new().with("path", Node::Lines(paths.map(str::to_owned).to_vec())).with("key", key),
+        Map::new()
+            .with("path", Node::Lines(paths.map(str::to_owned).to_vec()))
+            .with("key", format!("{key}${{{{ hashFiles('Cargo.lock') }}}}"))
+            .with("restore-keys", key),
     );
     let mut lines = vec![
         "rustup toolchain install stable --profile minimal".to_owned(),

@@ -49,6 +49,15 @@ impl Map {
         }
     }
 
+    /// With another value for `key`.
+    #[must_use]
+    pub(super) fn replacing(mut self, key: &str, value: impl Into<Node>) -> Self {
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.key == key) {
+            entry.value = value.into();
+        }
+        self
+    }
+
     /// With `comment` before the last entry.
     #[must_use]
     pub(super) fn after_comment(mut self, comment: &str) -> Self {

@@ -11,14 +11,24 @@ use crate::ci::{self, Source};
 use crate::cli::{CiGenerateArgs, Global};
 use crate::command::{FAILED, load};
 use crate::mistake::{Mistake, Mistakes};
+use crate::workspace::{Target, Workspace};
 
 /// The command that mends a stale workflow.
 const COMMAND: &str = "cargo xtask ci generate";
 
-/// A file, and what it ought to hold.
+/// A file, and what it ought to hold; nothing where there should be none.
 struct Generated {
     file: &'static str,
-    text: String,
+    text: Option<String>,
+}
+
+/// Whether there is something for `lock-update` to keep.
+fn has_locks(workspace: &Workspace) -> bool {
+    let is_pixis = |target: &Target| {
+        let folder = workspace.root.join(&target.folder);
+        ["pixi.lock", "pixi.toml"].iter().any(|name| folder.join(name).exists())
+    };
+    !workspace.lock.is_empty() || workspace.targets.iter().any(is_pixis)
 }
 
 pub(super) fn run(global: &Global, args: &CiGenerateArgs) -> anyhow::Result<ExitCode> {
@@ -31,7 +41,11 @@ pub(super) fn run(global: &Global, args: &CiGenerateArgs) -> anyhow::Result<Exit
         graph: &loaded.graph,
         xtask: &xtask,
     };
-    let generated = [Generated { file: ci::IMAGES, text: ci::headed(&ci::workflow(&source)) }];
+    let locks = has_locks(workspace).then(|| ci::headed(&ci::locks_workflow(&source)));
+    let generated = [
+        Generated { file: ci::IMAGES, text: Some(ci::headed(&ci::workflow(&source))) },
+        Generated { file: ci::LOCKS, text: locks },
+    ];
     if args.check {
         check(&workspace.root, &generated)
     } else {
@@ -42,12 +56,13 @@ pub(super) fn run(global: &Global, args: &CiGenerateArgs) -> anyhow::Result<Exit
 fn check(root: &Utf8Path, all: &[Generated]) -> anyhow::Result<ExitCode> {
     let mut status = ExitCode::SUCCESS;
     for generated in all {
-        let why = match read(root, generated.file)? {
-            None => "is missing".to_owned(),
-            Some(text) if text == generated.text => continue,
-            Some(text) => {
-                format!("is stale from line {} on", first_difference(&text, &generated.text))
+        let why = match (read(root, generated.file)?, &generated.text) {
+            (None, Some(_)) => "is missing".to_owned(),
+            (Some(there), Some(text)) if there != *text => {
+                format!("is stale from line {} on", first_difference(&there, text))
             }
+            (Some(there), None) if ci::is_generated(&there) => "is no longer needed".to_owned(),
+            _ => continue,
         };
         anstream::eprintln!("error: {} {why}\n  mend: {COMMAND}", generated.file);
         status = ExitCode::from(FAILED);
@@ -59,23 +74,28 @@ fn write(global: &Global, root: &Utf8Path, all: &[Generated]) -> anyhow::Result<
     let mut mistakes = Mistakes::default();
     let mut changed = Vec::new();
     for generated in all {
-        match read(root, generated.file)? {
-            Some(text) if text == generated.text => {}
-            Some(text) if !ci::is_generated(&text) => mistakes.push(
+        match (read(root, generated.file)?, &generated.text) {
+            (Some(there), Some(text)) if there == *text => {}
+            (Some(there), Some(_)) if !ci::is_generated(&there) => mistakes.push(
                 Mistake::new(format!("{} was not generated, and is kept", generated.file))
                     .mend("move it to another name, or remove it"),
             ),
-            _ => changed.push(generated),
+            (Some(there), None) if ci::is_generated(&there) => changed.push(generated),
+            (_, Some(_)) => changed.push(generated),
+            (_, None) => {}
         }
     }
     mistakes.none()?;
     for generated in &changed {
         let file = root.join(generated.file);
         let folder = file.parent().unwrap_or(root);
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&file, &generated.text))
-            .with_context(|| format!("failed to write {file}"))?;
-        anstream::println!("{}", generated.file);
+        let done = match &generated.text {
+            Some(text) => fs::create_dir_all(folder).and_then(|()| fs::write(&file, text)),
+            None => fs::remove_file(&file),
+        };
+        done.with_context(|| format!("failed to write {file}"))?;
+        let removed = if generated.text.is_none() { " (removed)" } else { "" };
+        anstream::println!("{}{removed}", generated.file);
     }
     if !global.quiet && changed.is_empty() {
         anstream::eprintln!("every workflow is current");
