@@ -41,7 +41,7 @@ fn update(source: &Source<'_>) -> Map {
     steps.extend(step::build_xtask(source.xtask));
     steps.extend(logins.iter().map(|login| step::login(login, None)));
     steps.push(
-        Map::new().with("name", "Move every lock to the newest").with(
+        Map::new().with("id", "update").with("name", "Move every lock to the newest").with(
             "run",
             "xtask lock-update --upgrade --format markdown >\"$RUNNER_TEMP/locks.md\"",
         ),

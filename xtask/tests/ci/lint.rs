@@ -97,6 +97,8 @@ limits = { size = \"12GB\" }
 [parents]\nBASE = \"base\"\n",
         "ARG BASE\nFROM ${BASE}\n",
     );
+    // actionlint takes its own configuration from a repository's root only.
+    let workspace = workspace.git(&["init", "--quiet"]);
     let text = generated(&workspace);
     for expected in [
         "cargo build --locked --package tools --bin dock --release",
