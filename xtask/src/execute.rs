@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of images, processes or the terminal: `command` gives it the work, and `report` watches.
 
+mod replaced;
 mod schedule;
 pub mod target;
 pub mod test;

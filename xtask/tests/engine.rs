@@ -34,7 +34,7 @@ fn fake_docker(script: &str) -> (tempfile::TempDir, Environment) {
 }
 
 fn find(environment: &Environment) -> Result<Engine, NotFound> {
-    Engine::find(&Search { environment: environment.clone() })
+    Engine::find(&Search { environment: environment.clone(), remembered: None })
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn doctor_tells_of_a_machine_without_an_engine() {
     let environment =
         Environment::default().with("PATH", nothing.path()).with("HOME", nothing.path());
     let needs = doctor::Needs { pixi: true, ..doctor::Needs::default() };
-    let checks = doctor::checks(&Search { environment }, &needs);
+    let checks = doctor::checks(&Search { environment, remembered: None }, &needs);
     let state = |name: &str| checks.iter().find(|check| check.name == name).unwrap().state;
     assert_eq!(state("git"), doctor::State::Bad, "{checks:?}");
     assert_eq!(state("pixi"), doctor::State::Warning);
@@ -271,7 +271,7 @@ fn a_substitute_works(engine: &Engine) -> String {
 
     engine.tag("built:1", "ghcr.io/acme/built:2").unwrap();
     let names = ["built:1", "ghcr.io/acme/built:2", "no:such", "no/such/thing"];
-    let images = timed("four images", || engine.images(&names)).unwrap();
+    let images = timed("four images", || engine.all_named(&names)).unwrap();
     assert_eq!(images[0].as_ref().unwrap().id, images[1].as_ref().unwrap().id);
     assert!(images[2].is_none());
     assert!(engine.untag("built:1").unwrap() && !engine.untag("built:1").unwrap());

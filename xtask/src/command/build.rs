@@ -63,7 +63,8 @@ pub(super) fn build(
         (loaded, Session::new(setup::engine(global.quiet)?, builder))
     } else {
         let likely = || session::likely(global, &args.images);
-        let (loaded, session) = Session::find_during(builder, likely, load)?;
+        let (loaded, session) =
+            Session::find_during(builder, session::remembered(global), likely, load)?;
         (loaded, session?)
     };
     let substitutes = if options.setup {
@@ -106,7 +107,9 @@ pub(super) fn build(
     .with_caching(session.caching.clone());
     let start = Instant::now();
     let outcomes = execute(global, options, &plan, &workshop, &logs, &|_, _, _| Ok(()));
-    records.prune();
+    if stale {
+        records.prune();
+    }
     finish(global, args, &loaded, &plan, &session, &outcomes, start.elapsed())
 }
 
@@ -213,6 +216,10 @@ pub(super) fn execute(
     };
     let outcomes = execute::run(&jobs, limits, &interrupt::interrupted, &work, &observe);
     board.close();
+    // After a failure or Ctrl-C too: what was built has replaced something.
+    if let Err(error) = workshop.tidy() {
+        anstream::eprintln!("warning: {error:#}; the next build tries again");
+    }
     outcomes
 }
 

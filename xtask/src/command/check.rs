@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::load::Loaded;
 use super::session::Session;
-use crate::engine::{Builder, buildx};
+use crate::engine::buildx;
 use crate::mistake::{Mistake, Mistakes};
 use crate::plan::{Action, Plan, Step};
 use crate::reference::Platform;
@@ -16,7 +16,7 @@ pub(super) fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> anyhow::
     let mut mistakes = Mistakes::default();
     for step in plan.steps.iter().filter(|step| step.action == Action::Build) {
         mistakes.extend(buildx::unsupported(&session.engine, step));
-        mistakes.extend(lacking_emulators(loaded, step, session.builder()?));
+        mistakes.extend(lacking_emulators(loaded, step, session)?);
         mistakes.extend(lacking_secrets(loaded, step));
         if step.target.ssh
             && std::env::var_os("SSH_AUTH_SOCK").is_none_or(|socket| socket.is_empty())
@@ -36,10 +36,19 @@ pub(super) fn check(loaded: &Loaded, plan: &Plan, session: &Session) -> anyhow::
 
 /// Platforms on which a program has to run although the builder cannot run it. An image into which files are only
 /// copied, or whose programs run on the builder's own platform, needs no emulator.
-fn lacking_emulators(loaded: &Loaded, step: &Step, builder: &Builder) -> Vec<Mistake> {
-    let lacking = running_platforms(loaded, step)
-        .into_iter()
-        .filter(|platform| !builder.builds_for(platform));
+fn lacking_emulators(
+    loaded: &Loaded,
+    step: &Step,
+    session: &Session,
+) -> anyhow::Result<Vec<Mistake>> {
+    let mut lacking = running_platforms(loaded, step);
+    let builder = session.builder()?;
+    lacking.retain(|platform| !builder.builds_for(platform));
+    if lacking.is_empty() {
+        return Ok(Vec::new());
+    }
+    let builder = session.looked_at_builder()?;
+    lacking.retain(|platform| !builder.builds_for(platform));
     let mistake = |platform: &Platform| {
         Mistake::new(format!(
             "{} is wanted for {platform}, and the builder {:?} has no emulator for it",
@@ -52,7 +61,7 @@ fn lacking_emulators(loaded: &Loaded, step: &Step, builder: &Builder) -> Vec<Mis
              --privileged --rm tonistiigi/binfmt --install all)",
         )
     };
-    lacking.map(mistake).collect()
+    Ok(lacking.into_iter().map(mistake).collect())
 }
 
 fn running_platforms<'a>(loaded: &'a Loaded, step: &Step) -> BTreeSet<&'a Platform> {

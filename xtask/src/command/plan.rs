@@ -17,7 +17,8 @@ use crate::workspace::Channel;
 pub(super) fn run(global: &Global, args: &BuildArgs) -> anyhow::Result<ExitCode> {
     let load = || load::load(global, &load::Typed::of(args));
     let likely = || session::likely(global, &args.images);
-    let (loaded, session) = Session::find_during(args.builder.as_deref(), likely, load)?;
+    let (loaded, session) =
+        Session::find_during(args.builder.as_deref(), session::remembered(global), likely, load)?;
     let (plan, session) = match session {
         Ok(session) => {
             let substitutes = session::substitutes(&loaded.workspace, Some(&session.engine))?;

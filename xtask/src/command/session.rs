@@ -10,11 +10,11 @@ use camino::Utf8PathBuf;
 use super::load;
 use crate::cli::Global;
 use crate::engine::substitute::SubstituteRecipe;
-use crate::engine::{Builder, Caching, Engine, Environment, LocalImage, NotFound, Search};
+use crate::engine::{Builder, Caching, Engine, Environment, NamedImage, NotFound, Search};
 use crate::key::{Base, Bases, ReadRecord, Records, state_folder};
 use crate::mistake::{Mistake, Mistakes};
-use crate::plan::{Held, Known, Plan};
-use crate::reference::{Platform, Reference};
+use crate::plan::{Held, Known, Plan, Step};
+use crate::reference::{Digest, Platform, Reference};
 use crate::workspace::{TargetName, Workspace};
 
 /// An engine and the builder that buildx would use, which is asked for where something is built.
@@ -24,8 +24,9 @@ pub(super) struct Session {
     named: Option<String>,
     builder: OnceLock<Builder>,
     pub(super) caching: Caching,
+    looked_at: OnceLock<Builder>,
     /// What the engine was asked for before anybody knew that it is wanted.
-    ahead: BTreeMap<String, Option<LocalImage>>,
+    ahead: BTreeMap<String, Option<NamedImage>>,
 }
 
 impl Session {
@@ -35,11 +36,13 @@ impl Session {
             named: builder.map(str::to_owned),
             builder: OnceLock::new(),
             caching: Caching::of(&Environment::of_process()),
+            looked_at: OnceLock::new(),
             ahead: BTreeMap::new(),
         }
     }
 
-    /// The builder. It takes a process to know it, and nothing that is up to date needs it.
+    /// The builder. Where somebody chose one, it takes a process to know it; else, of its platforms only the engine's own
+    /// is known: see [`looked_at_builder`](Self::looked_at_builder).
     ///
     /// # Errors
     /// When there is none of that name, or it does not say what it is.
@@ -47,8 +50,24 @@ impl Session {
         if let Some(builder) = self.builder.get() {
             return Ok(builder);
         }
-        let builder = Builder::find(&self.engine, self.named.as_deref())?;
+        let unchosen = if self.named.is_none() { Builder::unchosen(&self.engine) } else { None };
+        if let Some(builder) = unchosen {
+            return Ok(self.builder.get_or_init(|| builder));
+        }
+        let builder = self.looked_at_builder()?.clone();
         Ok(self.builder.get_or_init(|| builder))
+    }
+
+    /// The builder with everything that buildx says of it, for which a process is started.
+    ///
+    /// # Errors
+    /// As [`builder`](Self::builder).
+    pub(super) fn looked_at_builder(&self) -> anyhow::Result<&Builder> {
+        if let Some(builder) = self.looked_at.get() {
+            return Ok(builder);
+        }
+        let builder = Builder::find(&self.engine, self.named.as_deref())?;
+        Ok(self.looked_at.get_or_init(|| builder))
     }
 
     /// The builder, started where it does not run.
@@ -59,6 +78,7 @@ impl Session {
         let builder = self.builder()?;
         if !builder.is_running() {
             let booted = builder.boot(&self.engine)?;
+            self.looked_at = OnceLock::from(booted.clone());
             self.builder = OnceLock::from(booted);
         }
         self.builder()
@@ -71,15 +91,17 @@ impl Session {
     /// Those of `work`. No engine is no error here.
     pub(super) fn find_during<T: Send>(
         builder: Option<&str>,
+        remembered: Option<Utf8PathBuf>,
         likely: impl FnOnce() -> Vec<String> + Send,
         work: impl FnOnce() -> anyhow::Result<T>,
     ) -> anyhow::Result<(T, Result<Self, NotFound>)> {
         std::thread::scope(|scope| {
             let session = scope.spawn(|| {
-                let mut session = Self::new(Engine::find(&Search::default())?, builder);
+                let search = Search { remembered, ..Search::default() };
+                let mut session = Self::new(Engine::find(&search)?, builder);
                 let names = likely();
                 // A question that fails here is asked again, and fails where it matters.
-                let images = session.engine.images(&names).unwrap_or_default();
+                let images = session.engine.all_named(&names).unwrap_or_default();
                 session.ahead = names.into_iter().zip(images).collect();
                 Ok(session)
             });
@@ -90,11 +112,11 @@ impl Session {
         })
     }
 
-    /// As [`Engine::images`], of which some were asked for ahead.
-    fn images(&self, names: &[String]) -> anyhow::Result<Vec<Option<LocalImage>>> {
+    /// As [`Engine::all_named`], of which some were asked for ahead.
+    fn named(&self, names: &[String]) -> anyhow::Result<Vec<Option<NamedImage>>> {
         let others: Vec<&String> =
             names.iter().filter(|name| !self.ahead.contains_key(*name)).collect();
-        let mut asked = self.engine.images(&others)?.into_iter();
+        let mut asked = self.engine.all_named(&others)?.into_iter();
         let image = |name: &String| match self.ahead.get(name) {
             Some(image) => image.clone(),
             None => asked.next().flatten(),
@@ -104,10 +126,8 @@ impl Session {
 
     /// Where no engine is reached: enough to show commands.
     pub(super) fn unreached(builder: Option<&str>) -> Self {
-        let (named, unreached) = (builder.map(str::to_owned), Builder::unreached(builder));
-        let (engine, builder) = (Engine::unreached(), OnceLock::from(unreached));
-        let caching = Caching::of(&Environment::of_process());
-        Self { engine, named, builder, caching, ahead: BTreeMap::new() }
+        let unreached = Builder::unreached(builder);
+        Self { builder: OnceLock::from(unreached), ..Self::new(Engine::unreached(), builder) }
     }
 
     /// What was recorded of each step, and what of it the engine still holds.
@@ -116,14 +136,20 @@ impl Session {
         plan: &Plan,
         records: &Records,
     ) -> anyhow::Result<BTreeMap<TargetName, Known>> {
-        let names: Vec<String> = plan.steps.iter().map(crate::plan::Step::local_name).collect();
-        let images = self.images(&names)?;
         let mut known = recorded(plan, records);
-        for (step, image) in plan.steps.iter().zip(images) {
+        // What was never built here is built, whatever the engine has of that name.
+        let recorded =
+            |step: &&Step| known.get(&step.name()).is_some_and(|known| !known.records.is_empty());
+        let steps: Vec<&Step> = plan.steps.iter().filter(recorded).collect();
+        let names: Vec<String> = steps.iter().map(|step| step.local_name()).collect();
+        let images = self.named(&names)?;
+        for (step, image) in steps.into_iter().zip(images) {
             let Some(known) = known.get_mut(&step.name()) else { continue };
             if let Some(image) = image {
+                let same = known.records.values().find(|record| record.digest == image.id);
+                let bytes = same.and_then(|record| record.bytes);
                 known.present = Some(image.id);
-                known.held = Some(Held { tags: image.tags, bytes: image.size });
+                known.held = Some(Held { tags: image.tags, bytes });
             }
             let Some(recorded) = known.records.values().next().map(|record| record.digest.clone())
             else {
@@ -132,14 +158,38 @@ impl Session {
             // Somebody took the name, or moved it: the content may still be there, and is what counts.
             if known.present.as_ref() != Some(&recorded)
                 && known.records.values().all(|record| record.digest == recorded)
-                && self.engine.image(recorded.as_str())?.is_some()
+                && self.engine.named(recorded.as_str())?.is_some()
             {
                 known.present = Some(recorded);
                 known.held = None;
             }
+            if let Some(present) = &known.present
+                && !self.holds_platforms(step, present)?
+            {
+                (known.present, known.held) = (None, None);
+            }
         }
         Ok(known)
     }
+
+    /// Whether the content of `image` for each platform of `step` is there. That of the engine's own platform is, or the
+    /// engine would not have named the image; of others, not every engine can tell.
+    fn holds_platforms(&self, step: &Step, image: &Digest) -> anyhow::Result<bool> {
+        let others = step.platforms.iter().any(|platform| *platform != self.engine.platform);
+        if !others || !self.engine.tells_platforms() {
+            return Ok(true);
+        }
+        let image = self.engine.image(image.as_str())?;
+        Ok(image.is_some_and(|image| {
+            step.platforms.iter().all(|platform| image.platforms.contains(platform))
+        }))
+    }
+}
+
+/// Where it is remembered which buildx this machine has.
+pub(super) fn remembered(global: &Global) -> Option<Utf8PathBuf> {
+    let root = load::root(global).ok()?.canonicalize_utf8().ok()?;
+    Some(state_folder(&root).join("buildx.json"))
 }
 
 /// The images that a run over the whole workspace will ask the engine for, unless something changed: those that were
@@ -154,7 +204,7 @@ pub(super) fn likely(global: &Global, images: &[String]) -> Vec<String> {
 
 /// What was recorded of each step, without an engine to ask.
 pub(super) fn recorded(plan: &Plan, records: &Records) -> BTreeMap<TargetName, Known> {
-    let of_step = |step: &crate::plan::Step| {
+    let of_step = |step: &Step| {
         let name = step.name();
         let mut known = Known::default();
         for platform in &step.platforms {

@@ -1,9 +1,11 @@
 //! Which builder does the work, and what it can.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use anyhow::{Context, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
 
 use super::docker::Engine;
 use super::version::Version;
@@ -12,6 +14,9 @@ use crate::reference::Platform;
 
 /// How long a builder may take to start: its image may have to be fetched.
 const BOOT: Duration = Duration::from_mins(2);
+
+/// The docker program's name for the context that nobody made, and buildx's for the builder in its engine.
+const DEFAULT: &str = "default";
 
 /// A builder of buildx, as `docker buildx inspect` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +54,33 @@ impl Builder {
     /// The engine's own, or the one that is asked for, where it cannot be looked at.
     pub fn unreached(explicit: Option<&str>) -> Self {
         Self {
-            name: explicit.unwrap_or("default").to_owned(),
+            name: explicit.unwrap_or(DEFAULT).to_owned(),
             driver: Driver::Docker,
             nodes: Vec::new(),
         }
+    }
+
+    /// The engine's own, where buildx would take it because nobody chose another (buildx, `GetCurrentInstance` and
+    /// `Txn.Current`): it takes no process to know that. Of its platforms, only the engine's own is in it.
+    ///
+    /// Nothing where somebody chose any, whether for this engine or not, or where the context is not the default one:
+    /// buildx is asked then.
+    pub fn unchosen(engine: &Engine) -> Option<Self> {
+        let folder = match engine.environment.get("BUILDX_CONFIG") {
+            Some(folder) => Utf8PathBuf::from(folder),
+            None => engine.config.as_ref()?.join("buildx"),
+        };
+        (engine.is_default_context && nobody_chose(&folder)).then(|| Self {
+            name: DEFAULT.to_owned(),
+            driver: Driver::Docker,
+            nodes: vec![Node {
+                name: DEFAULT.to_owned(),
+                endpoint: DEFAULT.to_owned(),
+                status: "running".to_owned(),
+                platforms: vec![engine.platform.clone()],
+                ..Node::default()
+            }],
+        })
     }
 
     /// The builder `explicit`, else the one that buildx would take (`docker buildx use`).
@@ -152,6 +180,23 @@ impl fmt::Display for Driver {
     }
 }
 
+/// Whether buildx's configuration names no builder at all: as the current one (`current`), as one for some engine
+/// (`defaults/HASH`), or under the name of the default context. What cannot be read is a choice.
+fn nobody_chose(folder: &Utf8Path) -> bool {
+    let is_absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let current = match fs::read(folder.join("current")) {
+        Ok(bytes) => serde_json::from_slice::<Value>(&bytes)
+            .is_ok_and(|current| current["Name"].as_str() == Some("")),
+        Err(error) => is_absent(&error),
+    };
+    let defaults = match fs::read_dir(folder.join("defaults")) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => is_absent(&error),
+    };
+    let own = fs::symlink_metadata(folder.join("instances").join(DEFAULT));
+    current && defaults && own.is_err_and(|error| is_absent(&error))
+}
+
 /// buildx's own rule (`store/util.go`), which contexts that serve as builders keep too.
 fn is_builder_name(name: &str) -> bool {
     let mut bytes = name.bytes();
@@ -228,6 +273,39 @@ mod tests {
         assert_eq!(builder.nodes[1].error.as_deref(), Some("failed to dial: h"));
         assert!(!builder.nodes[1].is_running());
         assert!(parse("").is_none());
+    }
+
+    #[test]
+    fn whoever_chose_a_builder_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let write = |file: &str, text: &str| {
+            let file = folder.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        assert!(nobody_chose(&folder.join("none")));
+        write("current", r#"{"Key":"unix:///x","Name":"","Global":false}"#);
+        write("instances/another", "{}");
+        assert!(nobody_chose(folder));
+        for (file, text, before) in [
+            (
+                "current",
+                r#"{"Key":"unix:///x","Name":"another","Global":false}"#,
+                Some("{\"Name\":\"\"}"),
+            ),
+            ("current", "", Some("{\"Name\":\"\"}")),
+            ("defaults/0123", "another", None),
+            ("instances/default", "{}", None),
+        ] {
+            write(file, text);
+            assert!(!nobody_chose(folder), "{file} {text}");
+            match before {
+                Some(before) => write(file, before),
+                None => fs::remove_file(folder.join(file)).unwrap(),
+            }
+            assert!(nobody_chose(folder), "{file}");
+        }
     }
 
     #[test]

@@ -98,6 +98,8 @@ impl Build<'_> {
         args.push(crate::workspace::shown(&target.context));
         let command = self.engine.buildx().args(args).folder(self.root);
         let command = self.caching.let_in(step, command);
+        let command =
+            self.tuning().iter().fold(command, |command, (name, value)| command.env(*name, *value));
         self.secrets
             .iter()
             .filter(|(name, _)| {
@@ -107,6 +109,20 @@ impl Build<'_> {
                     .any(|source| matches!(source, SecretSource::Env(own) if own == *name))
             })
             .fold(command, |command, (name, value)| command.secret_env(name, value))
+    }
+
+    /// Variables that make buildx start faster, and change nothing of what it builds. Half of a small build's processor
+    /// time is its own start.
+    fn tuning(&self) -> &'static [(&'static str, &'static str)] {
+        // Go's garbage collector, which would run several times before the build begins.
+        const COLLECT_LATER: (&str, &str) = ("GOGC", "400");
+        // Six git processes, for commit and remote in the provenance.
+        const NO_GIT: (&str, &str) = ("BUILDX_GIT_INFO", "false");
+        if self.step.attestations.provenance.is_some() {
+            &[COLLECT_LATER]
+        } else {
+            &[COLLECT_LATER, NO_GIT]
+        }
     }
 
     /// The command as a person types it: where the program lies is this machine's affair.

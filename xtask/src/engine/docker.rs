@@ -15,6 +15,10 @@ use crate::reference::Platform;
 pub struct Engine {
     /// The docker program.
     pub docker: Utf8PathBuf,
+    /// Docker's configuration folder.
+    pub(super) config: Option<Utf8PathBuf>,
+    /// Whether the docker program calls what leads to it the context `default`.
+    pub(super) is_default_context: bool,
     /// buildx, where docker would find it.
     pub(super) plugin: Option<Utf8PathBuf>,
     /// `unix:///…`, `tcp://…`, `ssh://…`, `npipe://…`.
@@ -74,6 +78,8 @@ impl Engine {
     pub fn unreached() -> Self {
         Self {
             docker: "docker".into(),
+            config: None,
+            is_default_context: false,
             plugin: None,
             endpoint: String::new(),
             origin: Origin::Context,

@@ -12,7 +12,7 @@ use super::environment::Environment;
 use super::http::Api;
 use super::not_found::{NotFound, OLDEST_BUILDX, OLDEST_ENGINE};
 use super::version::Version;
-use super::{Invocation, private};
+use super::{Invocation, private, remembered};
 use crate::reference::Platform;
 
 /// How long the engine may take to say what it is. Longer than a healthy one needs, as it may be starting.
@@ -38,11 +38,13 @@ const MISLEADING: &[&str] = &[
 #[derive(Clone, Debug)]
 pub struct Search {
     pub environment: Environment,
+    /// A file that remembers what buildx said of its version, so that the same program is not asked at every run.
+    pub remembered: Option<Utf8PathBuf>,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { environment: Environment::of_process() }
+        Self { environment: Environment::of_process(), remembered: None }
     }
 }
 
@@ -51,6 +53,7 @@ struct Candidate {
     docker: Utf8PathBuf,
     endpoint: String,
     origin: Origin,
+    is_default_context: bool,
     variables: Vec<(&'static str, String)>,
 }
 
@@ -59,17 +62,22 @@ impl Engine {
     /// when they are set; otherwise a private engine that runs is taken where the system has none that serves.
     pub fn find(search: &Search) -> Result<Self, NotFound> {
         let environment = &search.environment;
-        let found = Self::find_usual(environment);
+        let found = Self::find_usual(search);
         let decided =
             environment.get("DOCKER_HOST").is_some() || environment.get("DOCKER_CONTEXT").is_some();
         match found {
-            Err(not_found) if !decided => Self::find_private(environment).ok_or(not_found),
+            Err(not_found) if !decided => Self::private(search).ok_or(not_found),
             other => other,
         }
     }
 
     /// The private engine of this person, where it runs and answers.
     pub fn find_private(environment: &Environment) -> Option<Self> {
+        Self::private(&Search { environment: environment.clone(), remembered: None })
+    }
+
+    fn private(search: &Search) -> Option<Self> {
+        let environment = &search.environment;
         let state = private::State::of(environment).ok()?;
         if !state.socket().exists() {
             return None;
@@ -82,12 +90,13 @@ impl Engine {
             docker: state.program("docker")?,
             endpoint: state.endpoint(),
             origin: Origin::Private,
+            is_default_context: true,
             variables: vec![
                 ("DOCKER_HOST", state.endpoint()),
                 ("DOCKER_CONFIG", state.config_folder().into_string()),
             ],
         };
-        candidate.ask(&environment).ok()
+        candidate.ask(&Search { environment, ..search.clone() }).ok()
     }
 
     /// As [`find`](Self::find); where no engine serves, a private one is started, and `say` told why.
@@ -106,20 +115,29 @@ impl Engine {
             .context("the private engine runs, but its client does not reach it")
     }
 
-    fn find_usual(environment: &Environment) -> Result<Self, NotFound> {
+    fn find_usual(search: &Search) -> Result<Self, NotFound> {
+        let environment = &search.environment;
         let path = environment.get("PATH").unwrap_or_default();
         let docker = which::which_in("docker", Some(path), ".").map_err(|_| NotFound::NoDocker)?;
         let docker = Utf8PathBuf::from_path_buf(docker).map_err(|_| NotFound::NoDocker)?;
-        let (endpoint, origin) = match environment.get("DOCKER_HOST") {
-            Some(host) => (host.to_owned(), Origin::DockerHost),
-            None => (context_endpoint(&docker, environment)?, Origin::Context),
+        let (endpoint, origin, is_default_context) = match environment.get("DOCKER_HOST") {
+            Some(host) => (host.to_owned(), Origin::DockerHost, true),
+            None => {
+                let (endpoint, is_default) = context_endpoint(&docker, environment)?;
+                (endpoint, Origin::Context, is_default)
+            }
         };
-        Candidate { docker, endpoint, origin, variables: Vec::new() }.ask(environment)
+        Candidate { docker, endpoint, origin, is_default_context, variables: Vec::new() }
+            .ask(search)
     }
 }
 
-/// What the current context names. The default context is the system's socket, and needs no process to be known.
-fn context_endpoint(docker: &Utf8Path, environment: &Environment) -> Result<String, NotFound> {
+/// What the current context names, and whether it is the default one. That is the system's socket, and needs no process
+/// to be known.
+fn context_endpoint(
+    docker: &Utf8Path,
+    environment: &Environment,
+) -> Result<(String, bool), NotFound> {
     let default = if cfg!(windows) {
         "npipe:////./pipe/docker_engine"
     } else {
@@ -130,11 +148,12 @@ fn context_endpoint(docker: &Utf8Path, environment: &Environment) -> Result<Stri
         .map(str::to_owned)
         .or_else(|| configured_context(environment));
     match context.as_deref() {
-        None | Some("default") => Ok(default.to_owned()),
+        None | Some("default") => Ok((default.to_owned(), true)),
         Some(context) => Invocation::new(docker.as_str())
             .args(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "--", context])
             .environment(environment.clone())
             .read()
+            .map(|endpoint| (endpoint, false))
             .map_err(|failure| NotFound::Unreachable {
                 endpoint: format!("context {context}"),
                 said: failure.last_line().unwrap_or("no such context").to_owned(),
@@ -159,14 +178,16 @@ impl Candidate {
         self.variables.iter().fold(command, |command, (name, value)| command.env(*name, value))
     }
 
+    /// Docker's configuration folder, as its client takes it.
+    fn config(&self, environment: &Environment) -> Option<Utf8PathBuf> {
+        let own = self.variables.iter().find(|(name, _)| *name == "DOCKER_CONFIG");
+        own.map(|(_, folder)| Utf8PathBuf::from(folder))
+            .or_else(|| private::user_config_folder(environment))
+    }
+
     /// The buildx that docker would run: by the rules of `docker/cli` (`cli-plugins/manager`), the first of the
     /// configuration's own folder and the system's. Where the configuration names further folders, docker decides.
-    fn plugin(&self, environment: &Environment) -> Option<Utf8PathBuf> {
-        let own = self.variables.iter().find(|(name, _)| *name == "DOCKER_CONFIG");
-        let config = match own {
-            Some((_, folder)) => Utf8PathBuf::from(folder),
-            None => private::user_config_folder(environment)?,
-        };
+    fn plugin(config: &Utf8Path) -> Option<Utf8PathBuf> {
         let further = std::fs::read_to_string(config.join("config.json"))
             .is_ok_and(|text| text.contains("cliPluginsExtraDirs"));
         if further || cfg!(windows) {
@@ -178,11 +199,13 @@ impl Candidate {
         folders.map(|folder| folder.join("docker-buildx")).find(|file| file.is_file())
     }
 
-    fn ask(self, environment: &Environment) -> Result<Engine, NotFound> {
+    fn ask(self, search: &Search) -> Result<Engine, NotFound> {
+        let environment = &search.environment;
         let http = self.endpoint.strip_prefix("unix://").map(|socket| Api::new(Path::new(socket)));
-        let plugin = self.plugin(environment);
+        let config = self.config(environment);
+        let plugin = config.as_deref().and_then(Self::plugin);
         let (described, buildx) = std::thread::scope(|threads| {
-            let buildx = threads.spawn(|| self.buildx(plugin.as_deref(), environment));
+            let buildx = threads.spawn(|| self.buildx(plugin.as_deref(), search));
             (self.describe(http.as_ref(), environment), buildx.join())
         });
         let (version, info) = described?;
@@ -207,6 +230,8 @@ impl Candidate {
             system: text(&info["OperatingSystem"]),
             data_root: self.data_root(&info),
             docker: self.docker,
+            config,
+            is_default_context: self.is_default_context,
             plugin,
             endpoint: self.endpoint,
             origin: self.origin,
@@ -251,14 +276,22 @@ impl Candidate {
     fn buildx(
         &self,
         plugin: Option<&Utf8Path>,
-        environment: &Environment,
+        search: &Search,
     ) -> Result<Option<Version>, NotFound> {
         let docker = self.docker.to_string();
-        let answer = match plugin {
-            Some(plugin) => self.to_engine(Invocation::new(plugin.as_str()), environment),
-            None => self.command(environment).arg("buildx"),
+        let ask = || {
+            let command = match plugin {
+                Some(plugin) => {
+                    self.to_engine(Invocation::new(plugin.as_str()), &search.environment)
+                }
+                None => self.command(&search.environment).arg("buildx"),
+            };
+            command.arg("version").read()
         };
-        let answer = answer.arg("version").read();
+        let answer = match (plugin, &search.remembered) {
+            (Some(plugin), Some(file)) => remembered::answer(plugin, file, ask),
+            _ => ask(),
+        };
         // `github.com/docker/buildx v0.29.1 …`; Debian's: `github.com/docker/buildx 0.13.1 …`
         let answer = match answer {
             Ok(answer) => answer,

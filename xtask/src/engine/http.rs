@@ -60,6 +60,15 @@ impl Api {
         self.keep(connection, answer)
     }
 
+    /// Sends `METHOD path` without a body, on a connection of its own, which ends with the value that is given: an
+    /// engine that finds it closed gives the request up where it can.
+    pub(super) fn begin(&self, method: &str, path: &str, limit: Duration) -> io::Result<Begun> {
+        let mut connection = Connection::open(&self.socket)?;
+        let deadline = Instant::now() + limit;
+        connection.send(method, path, deadline)?;
+        Ok(Begun { connection, deadline })
+    }
+
     fn keep(
         &self,
         connection: Connection,
@@ -70,6 +79,29 @@ impl Api {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         Ok(answer)
+    }
+}
+
+/// A request whose answer is still to come.
+#[derive(Debug)]
+pub(super) struct Begun {
+    connection: Connection,
+    deadline: Instant,
+}
+
+impl Begun {
+    /// The answer, where it begins within `wait`; to be called until it does.
+    pub(super) fn answer(&mut self, wait: Duration) -> io::Result<Option<Answer>> {
+        let soon = Instant::now() + wait;
+        self.connection.0.get_mut().deadline = soon.min(self.deadline);
+        match self.connection.0.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && soon < self.deadline => {
+                return Ok(None);
+            }
+            begun => begun?,
+        };
+        self.connection.0.get_mut().deadline = self.deadline;
+        Ok(Some(read_answer(&mut self.connection.0)?.0))
     }
 }
 
@@ -118,13 +150,17 @@ impl Connection {
         path: &str,
         deadline: Instant,
     ) -> io::Result<(Answer, bool)> {
+        self.send(method, path, deadline)?;
+        read_answer(&mut self.0)
+    }
+
+    fn send(&mut self, method: &str, path: &str, deadline: Instant) -> io::Result<()> {
         let timed = self.0.get_mut();
         timed.deadline = deadline;
         timed.stream.set_write_timeout(timed.left()?)?;
         let request =
             format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
-        timed.stream.write_all(request.as_bytes())?;
-        read_answer(&mut self.0)
+        timed.stream.write_all(request.as_bytes())
     }
 }
 

@@ -1,19 +1,19 @@
 //! Images in the engine: asked for, named and unnamed. Over the socket where there is one, else with the CLI.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::docker::Engine;
+use super::docker::{Engine, Store};
 use super::http::Answer;
 use super::version::Version;
 use crate::reference::{Digest, Platform};
 
-const LIMIT: Duration = Duration::from_secs(30);
-/// Questions at once. Sixteen take 0.3 s for 50 images, eight 0.4 s, one 1.3 s.
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
+/// Questions at once. Sixteen or eight take 0.07 s for 50 images, one 0.16 s.
 const AT_ONCE: usize = 16;
 /// Since this API version, an image's manifests can be asked for.
 const MANIFESTS: Version = Version::new(1, 48, 0);
@@ -34,7 +34,53 @@ pub struct LocalImage {
     pub created: String,
 }
 
+/// What a name stands for in the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedImage {
+    /// As [`LocalImage::id`].
+    pub id: Digest,
+    /// All its names, as [`LocalImage::tags`].
+    pub tags: Vec<String>,
+}
+
+/// An entry of an image's history. Only the first, which is the image itself, has an id and names.
+#[derive(serde::Deserialize)]
+struct HistoryEntry {
+    #[serde(rename = "Id")]
+    id: String,
+    #[serde(rename = "Tags")]
+    tags: Option<Vec<String>>,
+}
+
 impl Engine {
+    /// What `name` (a name or id) stands for, where its content is there.
+    ///
+    /// Asks for the history, which takes a third of the time of [`image`](Self::image): containerd's store then resolves
+    /// the name, and reads manifest and configuration for the engine's own platform (moby,
+    /// `daemon/containerd/image_history.go`), the classic one the layers too (`daemon/images/image_history.go`); what is
+    /// missing is an error. Of other platforms it says nothing. An answer that does not name the image, as that of one
+    /// without history, or of another platform, is none, and everything is asked for.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub fn named(&self, name: &str) -> anyhow::Result<Option<NamedImage>> {
+        if self.http.is_some() {
+            let answer = self.ask("GET", &format!("/images/{}/history", path_segment(name)))?;
+            if answer.status == 200
+                && let Some(named) = first_of_history(&answer.body)
+            {
+                return Ok(Some(named));
+            }
+        }
+        let image = self.image(name)?;
+        Ok(image.map(|image| NamedImage { id: image.id, tags: image.tags }))
+    }
+
+    /// Whether [`LocalImage::platforms`] are all whose content is there; else it is the one that the engine prefers.
+    pub fn tells_platforms(&self) -> bool {
+        self.store == Store::Containerd && self.http.is_some() && self.api >= MANIFESTS
+    }
+
     /// The image of that name, tag or id.
     pub fn image(&self, name: &str) -> anyhow::Result<Option<LocalImage>> {
         let Some(json) = self.image_json(name)? else { return Ok(None) };
@@ -66,29 +112,20 @@ impl Engine {
         }))
     }
 
+    /// As [`named`](Self::named) for each of `names`, in their order.
+    pub fn all_named<S: AsRef<str> + Sync>(
+        &self,
+        names: &[S],
+    ) -> anyhow::Result<Vec<Option<NamedImage>>> {
+        of_each(names, |name| self.named(name.as_ref()))
+    }
+
     /// As [`image`](Self::image) for each of `names`, in their order.
     pub fn images<S: AsRef<str> + Sync>(
         &self,
         names: &[S],
     ) -> anyhow::Result<Vec<Option<LocalImage>>> {
-        let next = AtomicUsize::new(0);
-        let answers = Mutex::new(Vec::with_capacity(names.len()));
-        std::thread::scope(|threads| {
-            for _ in 0..AT_ONCE.min(names.len()) {
-                threads.spawn(|| {
-                    while let Some((index, name)) = take(&next, names) {
-                        let answer = self.image(name.as_ref());
-                        answers
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .push((index, answer));
-                    }
-                });
-            }
-        });
-        let mut answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        answers.sort_by_key(|(index, _)| *index);
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        of_each(names, |name| self.image(name.as_ref()))
     }
 
     /// Gives `source` (a name or id) the further name `repository:tag`.
@@ -123,11 +160,7 @@ impl Engine {
             };
         }
         let answer = self.ask("DELETE", &format!("/images/{}", path_segment(name)))?;
-        match answer.status {
-            200 | 409 => Ok(true),
-            404 => Ok(false),
-            _ => bail!("failed to remove the image name {name}: {}", answer.message()),
-        }
+        untagged(name, &answer)
     }
 
     pub(super) fn ask(&self, method: &str, path: &str) -> anyhow::Result<Answer> {
@@ -141,15 +174,50 @@ impl Engine {
         limit: Duration,
     ) -> anyhow::Result<Answer> {
         let http = self.http.as_ref().context("the engine has no socket on this machine")?;
-        let path = format!("/v{}.{}{path}", self.api.major, self.api.minor);
-        let answer = http.ask(method, &path, limit);
+        let answer = http.ask(method, &self.versioned(path), limit);
         answer.with_context(|| format!("failed to ask the Docker engine at {}", self.endpoint))
+    }
+
+    /// `path` of the API that the engine speaks.
+    pub(super) fn versioned(&self, path: &str) -> String {
+        format!("/v{}.{}{path}", self.api.major, self.api.minor)
     }
 }
 
-fn take<'a, S>(next: &AtomicUsize, names: &'a [S]) -> Option<(usize, &'a S)> {
+/// What the engine's answer to the removal of `name` means: whether it was there.
+pub(super) fn untagged(name: &str, answer: &Answer) -> anyhow::Result<bool> {
+    match answer.status {
+        200 | 409 => Ok(true),
+        404 => Ok(false),
+        _ => bail!("failed to remove the image name {name}: {}", answer.message()),
+    }
+}
+
+/// What `ask` gives for each of `items`, in their order, several at once.
+pub(super) fn of_each<T: Sync, R: Send>(
+    items: &[T],
+    ask: impl Fn(&T) -> anyhow::Result<R> + Sync,
+) -> anyhow::Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let answers = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|threads| {
+        for _ in 0..AT_ONCE.min(items.len()) {
+            threads.spawn(|| {
+                while let Some((index, item)) = take(&next, items) {
+                    let answer = ask(item);
+                    answers.lock().unwrap_or_else(PoisonError::into_inner).push((index, answer));
+                }
+            });
+        }
+    });
+    let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+    answers.sort_by_key(|(index, _)| *index);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+fn take<'a, T>(next: &AtomicUsize, items: &'a [T]) -> Option<(usize, &'a T)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
-    names.get(index).map(|name| (index, name))
+    items.get(index).map(|item| (index, item))
 }
 
 /// `name` in a URL's path or query: everything that is not surely harmless in percent notation.
@@ -168,6 +236,12 @@ pub(super) fn path_segment(name: &str) -> String {
 
 fn hex_digit(value: u8) -> char {
     char::from_digit(value.into(), 16).map_or('0', |digit| digit.to_ascii_uppercase())
+}
+
+fn first_of_history(body: &[u8]) -> Option<NamedImage> {
+    let entries: Vec<HistoryEntry> = serde_json::from_slice(body).ok()?;
+    let first = entries.into_iter().next()?;
+    Some(NamedImage { id: first.id.parse().ok()?, tags: first.tags.unwrap_or_default() })
 }
 
 fn local_image(json: &Value) -> anyhow::Result<LocalImage> {
@@ -226,6 +300,23 @@ mod tests {
     fn names_cannot_leave_their_place_in_the_path() {
         assert_eq!(path_segment("ghcr.io/a/b:1@sha256:0"), "ghcr.io/a/b:1@sha256:0");
         assert_eq!(path_segment("a?b#c d\r\n%é"), "a%3Fb%23c%20d%0D%0A%25%C3%A9");
+    }
+
+    #[test]
+    fn a_history_names_the_image_in_its_first_entry_or_nothing_is_known() {
+        let id = format!("sha256:{}", "0".repeat(64));
+        let of = |text: &str| first_of_history(text.as_bytes());
+        let two = format!(
+            r#"[{{"Id":"{id}","Tags":["a:1","b:2"],"Size":1}},{{"Id":"<missing>","Tags":null}}]"#
+        );
+        let named = of(&two).unwrap();
+        assert_eq!(
+            (named.id.to_string(), named.tags),
+            (id, vec!["a:1".to_owned(), "b:2".to_owned()])
+        );
+        for text in ["[]", "{}", "null", "", r#"[{"Id":"<missing>","Tags":null}]"#] {
+            assert_eq!(of(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::replaced::{Names, Replaced};
 use crate::engine::build::{BuildFailure, run_build};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::progress::Event;
@@ -35,6 +36,7 @@ pub struct Workshop<'a> {
     done: Mutex<BTreeMap<TargetName, Ready>>,
     /// Held by a build that is run again because it shared a step with another.
     alone: Mutex<()>,
+    replaced: Mutex<Replaced>,
 }
 
 /// A target whose image children can be built on.
@@ -111,6 +113,7 @@ impl<'a> Workshop<'a> {
             unchanged,
             done: Mutex::default(),
             alone: Mutex::default(),
+            replaced: Mutex::default(),
         }
     }
 
@@ -194,8 +197,9 @@ impl<'a> Workshop<'a> {
             format!("{} was built, and its cache was not written: {trouble}", step.name())
         }));
         if (self.unchanged)(step) {
-            self.record(step, &image.id, &bound, built.time.as_secs_f64())?;
-            self.drop_previous(step, &previous)?;
+            let replaced = replaced(step, &previous);
+            self.record(step, &image, &bound, &replaced, built.time.as_secs_f64())?;
+            self.drop_later(step, replaced, &previous)?;
             made.recorded = true;
         } else {
             for platform in &step.platforms {
@@ -218,15 +222,15 @@ impl<'a> Workshop<'a> {
         let digest = step.present.clone().context("an image that is skipped must be there")?;
         // A plan asks for all images at once; asking for each again would be most of a run that builds nothing.
         let planned = step.held.clone().filter(|_| step.action == Action::Skip);
-        let image = match planned {
-            Some(held) => held,
-            None => {
+        let (tags, bytes) = match planned {
+            Some(Held { tags, bytes: Some(bytes) }) => (tags, bytes),
+            _ => {
                 let image = self.find(digest.as_str())?;
-                Held { tags: image.tags, bytes: image.size }
+                (image.tags, image.size)
             }
         };
         for name in step.local_names() {
-            if !image.tags.iter().any(|tag| same_name(tag, &name)) {
+            if !tags.iter().any(|tag| same_name(tag, &name)) {
                 self.engine.tag(digest.as_str(), &name)?;
             }
         }
@@ -235,7 +239,7 @@ impl<'a> Workshop<'a> {
             built: false,
             recorded: true,
             digest,
-            bytes: image.bytes,
+            bytes,
             seconds: None,
             log: None,
             notes: Vec::new(),
@@ -322,7 +326,7 @@ impl<'a> Workshop<'a> {
 
     /// Sees to it that `local_name` means `digest`. It is immutable by our own rule only: somebody may have moved it.
     fn hold(&self, name: &TargetName, local_name: &str, digest: &Digest) -> anyhow::Result<()> {
-        if self.engine.image(local_name)?.is_some_and(|image| image.id == *digest) {
+        if self.engine.named(local_name)?.is_some_and(|image| image.id == *digest) {
             return Ok(());
         }
         self.engine.tag(digest.as_str(), local_name).with_context(|| {
@@ -350,8 +354,9 @@ impl<'a> Workshop<'a> {
     fn record(
         &self,
         step: &Step,
-        digest: &Digest,
+        image: &LocalImage,
         parents: &BTreeMap<String, Digest>,
+        replaced: &[String],
         seconds: f64,
     ) -> anyhow::Result<()> {
         for platform in &step.platforms {
@@ -360,8 +365,10 @@ impl<'a> Workshop<'a> {
                 schema: SCHEMA,
                 key: key.key.clone(),
                 inputs: key.inputs.clone(),
-                digest: digest.clone(),
+                digest: image.id.clone(),
+                bytes: Some(image.size),
                 local_name: step.local_name(),
+                replaces: replaced.to_vec(),
                 parents: parents.clone(),
                 engine: self.engine.endpoint.clone(),
                 builder: self.builder()?.name.clone(),
@@ -382,16 +389,49 @@ impl<'a> Workshop<'a> {
     }
 
     /// The target's previous key tag goes, so that old content is not kept for ever.
-    fn drop_previous(&self, step: &Step, previous: &[Record]) -> anyhow::Result<()> {
-        let mut names: Vec<&str> =
-            previous.iter().map(|record| record.local_name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names.into_iter().filter(|name| *name != step.local_name()) {
-            self.engine.untag(name)?;
+    fn drop_later(
+        &self,
+        step: &Step,
+        names: Vec<String>,
+        previous: &[Record],
+    ) -> anyhow::Result<()> {
+        if names.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let parents = step.parents.iter().map(|edge| edge.parent.clone()).collect();
+        let bytes = previous.iter().filter_map(|record| record.bytes).max().unwrap_or_default();
+        let names = Names { target: step.name(), parents, names, bytes };
+        let now = self.replaced.lock().unwrap_or_else(PoisonError::into_inner).add(names);
+        self.untag(now)
     }
+
+    /// Removes what builds have replaced; to be called when the last of them has ended.
+    ///
+    /// # Errors
+    /// When the engine refuses. The next build of a target tries again.
+    pub fn tidy(&self) -> anyhow::Result<()> {
+        let rest = self.replaced.lock().unwrap_or_else(PoisonError::into_inner).rest();
+        self.untag(rest)
+    }
+
+    fn untag(&self, groups: Vec<Vec<String>>) -> anyhow::Result<()> {
+        groups.into_iter().try_for_each(|names| self.engine.untag_all(&names))
+    }
+}
+
+/// The names of earlier images of `step`: of those that were recorded, and what these had replaced, of which some may be
+/// left after a kill.
+fn replaced(step: &Step, previous: &[Record]) -> Vec<String> {
+    let own = step.local_name();
+    let mut names: Vec<String> = previous
+        .iter()
+        .flat_map(|record| record.replaces.iter().chain([&record.local_name]))
+        .filter(|name| **name != own)
+        .cloned()
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The secrets that come from variables of this process.

@@ -22,8 +22,14 @@ pub struct Record {
     pub inputs: Inputs,
     /// Of the image in the engine: what a later skip asks for.
     pub digest: Digest,
+    /// Of that image, as the engine's store counted them when it was built; nothing in records of before.
+    #[serde(default)]
+    pub bytes: Option<u64>,
     /// `<name>:key-…`, the name that holds it.
     pub local_name: String,
+    /// The names that this build has replaced. They go when the run ends; after a kill, with the next build.
+    #[serde(default)]
+    pub replaces: Vec<String>,
     /// The digests of the parents that were bound, by target.
     pub parents: BTreeMap<String, Digest>,
     /// The engine that holds the image.

@@ -26,8 +26,8 @@ pub struct Known {
 pub struct Held {
     /// `name:tag`, as the engine writes them.
     pub tags: Vec<String>,
-    /// As the engine's store counts them.
-    pub bytes: u64,
+    /// As the engine's store counted them when that image was built, where that was recorded.
+    pub bytes: Option<u64>,
 }
 
 /// The most changes that are named as reasons; `why` names all.
