@@ -148,6 +148,17 @@ fn only_the_recorded_digest_counts() {
     assert!(why.contains("changed: the Dockerfile"), "the reason of the last build: {why}");
     let second = fixture.build().0;
     assert!(second.values().all(|status| status == "built"), "{second:?}");
+
+    // What was replaced has gone, with all its names, and left nothing nameless behind.
+    let all = docker(&["image", "ls", "--all", "--format", "{{.Repository}}:{{.Tag}}"], "").stdout;
+    for image in [parent, child] {
+        let keys = all.lines().filter(|name| name.starts_with(&format!("{image}:key-")));
+        assert_eq!(keys.count(), 1, "{all}");
+    }
+    let ours = format!("label=dockyard.id={child}");
+    let nameless =
+        docker(&["image", "ls", "-q", "--filter=dangling=true", "--filter", &ours], "").stdout;
+    assert_eq!(nameless, "");
 }
 
 #[test]
