@@ -136,3 +136,128 @@ fn what_is_told_of_each_platform_stays_with_it() {
     let plan = forge.job(&["ci", "plan"], &MAIN).ended(0);
     assert!(plan.list("jobs").is_empty(), "{}", plan.said);
 }
+
+#[test]
+fn a_child_gets_every_platform_of_a_parent_that_it_needs() {
+    let Some(test) = engines::containerd() else { return };
+    let Some(forge) = Forge::new(test, "") else { return };
+    let both = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";
+    forge.lab.image(
+        "base",
+        both,
+        "FROM scratch\nARG TARGETARCH\nCOPY fresh /.fresh\nCOPY ${TARGETARCH} /arch\nCMD [\"/none\"]\n",
+    );
+    forge.lab.file("base/amd64", "amd64");
+    forge.lab.file("base/arm64", "arm64");
+    let parent = format!("{}/lab/base", forge.registry.host);
+    let cross = format!(
+        "FROM --platform=linux/amd64 {parent} AS tools\nFROM {parent}\nCOPY --from=tools /arch /tools\n"
+    );
+    forge.lab.image("cross", "platforms = [\"linux/arm64\"]\n", &cross);
+    // Nobody publishes it: it is built where its child is.
+    forge.lab.image("hidden", "publish = false\n", &format!("FROM {parent}\nCOPY text /hidden\n"));
+    forge.lab.file("hidden/text", "hidden");
+    let on_hidden = "ARG PARENT\nFROM $PARENT\nCOPY text /shown\n";
+    forge.lab.image("shown", "[parents]\nPARENT = \"hidden\"\n", on_hidden);
+    forge.lab.file("shown/text", "shown");
+    forge.lab.commit();
+
+    let plan = forge.job(&["ci", "plan"], &MAIN).ended(0);
+    let jobs = plan.list("jobs");
+    assert!(!jobs.iter().any(|job| job.contains("hidden")), "{jobs:?}");
+    let arm = ["--platform", "linux/arm64"];
+    forge.job(&[&["ci", "build", "base"][..], &arm].concat(), &MAIN).ended(0);
+    let early = forge.job(&[&["ci", "build", "cross"][..], &arm].concat(), &MAIN).ended(1);
+    assert!(early.said.stderr.contains("base is not staged for linux/amd64"), "{}", early.said);
+    build(&forge, "base").ended(0);
+    let cross = forge.job(&[&["ci", "build", "cross"][..], &arm].concat(), &MAIN).ended(0);
+    let image = format!("{}/lab/cross@{}", forge.registry.host, cross.outputs["digest"]);
+    forge.lab.docker(&["pull", "--quiet", "--platform=linux/arm64", &image]);
+    forge.lab.file("target/kept", "");
+    assert_eq!(forge.lab.content(&image, "/tools"), "amd64");
+    assert_eq!(forge.lab.content(&image, "/arch"), "arm64");
+
+    let shown = build(&forge, "shown").ended(0);
+    assert!(shown.said.stderr.contains("hidden"), "{}", shown.said);
+    forge.job(&["ci", "publish", "--yes"], &MAIN).ended(0);
+    assert_eq!(forge.tag("cross", "latest").as_ref(), Some(&cross.outputs["digest"]));
+    assert_eq!(forge.tag("hidden", "latest"), None);
+    let plan = forge.job(&["ci", "plan"], &MAIN).ended(0);
+    assert!(plan.list("jobs").is_empty(), "{}", plan.said);
+}
+
+#[test]
+fn jobs_say_what_they_lack() {
+    let Some(test) = engines::any() else { return };
+    let Some(forge) = Forge::new(test, "") else { return };
+    let toml = "secrets = { hf = { env = \"DOCKYARD_TEST_HF\" } }\n";
+    forge.child("secret", "base", toml, "one");
+    forge.child("child", "secret", "", "one");
+    forge.child("plain", "base", "", "one");
+    forge.lab.commit();
+    let event =
+        [MAIN[0], ("GITHUB_EVENT_NAME", "pull_request"), ("GITHUB_REF", "refs/pull/7/merge")];
+    // No pull request sees a secret: what needs one is left out, and said to be.
+    let check = forge.job(&["ci", "check"], &event).ended(0);
+    assert!(check.summary.contains("DOCKYARD&#95;TEST&#95;HF"), "{}", check.summary);
+    assert!(check.summary.contains("its parent secret is not built"), "{}", check.summary);
+    assert!(check.said.stderr.contains("2 built"), "{}", check.said);
+
+    for (args, words) in [
+        (&["ci", "build", "nothing", "--platform", "linux/amd64"][..], "no image \"nothing\""),
+        (&["ci", "build", "base", "--platform", "linux/s390x"], "not made for linux/s390x"),
+        (&["ci", "plan", "nothing"], "no image \"nothing\""),
+    ] {
+        let did = forge.job(args, &MAIN).ended(2);
+        assert!(did.said.stderr.contains(words), "{}", did.said);
+    }
+    let written = [MAIN[0], MAIN[1], MAIN[2], ("DOCKYARD_IMAGES", "plain, base;id")];
+    let did = forge.job(&["ci", "plan"], &written).ended(2);
+    assert!(did.said.stderr.contains("DOCKYARD_IMAGES names \"base;id\""), "{}", did.said);
+    let parents = [MAIN[0], MAIN[1], MAIN[2], ("DOCKYARD_PARENTS", "base linux/amd64 $(id)")];
+    forge.job(&["ci", "build", "plain", "--platform", "linux/amd64"], &parents).ended(2);
+
+    // What is not HEAD's is not sent.
+    let root = forge.lab.root().to_owned();
+    forge.lab.file("base/fresh", "changed");
+    let mut command = forge.lab.xtask(&["ci", "build", "base", "--platform", "linux/amd64"]);
+    command.current_dir(root);
+    let said = crate::lab::Said::of(&command.output().unwrap());
+    assert_eq!(said.status, Some(2), "{said}");
+    assert!(said.stderr.contains("base differs from HEAD"), "{said}");
+    assert!(forge.catalogue().is_empty());
+}
+
+#[test]
+fn what_may_not_be_read_is_not_needed_in_a_pull_request() {
+    let Some(test) = engines::any() else { return };
+    let Some(forge) = Forge::locked(test) else { return };
+    forge.child("app", "base", "", "one");
+    forge.child("leaf", "app", "", "one");
+    forge.lab.commit();
+    forge.lab.git(&["checkout", "--quiet", "-b", "change"]);
+    forge.lab.file("app/text", "two");
+    forge.lab.commit();
+    let nobody = forge.folder("nobody");
+    let event = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_REF", "refs/pull/7/merge"),
+        ("GITHUB_BASE_REF", "main"),
+        ("DOCKER_CONFIG", nobody.as_str()),
+    ];
+    let plan = forge.job(&["ci", "plan", "--json"], &event).ended(0);
+    let json: serde_json::Value = serde_json::from_str(&plan.said.stdout).unwrap();
+    let stale = json["stale"].as_str().unwrap();
+    assert!(
+        stale.starts_with("what differs from origin/main, because staged images cannot be read"),
+        "{stale}"
+    );
+    let jobs: Vec<&str> =
+        json["jobs"].as_array().unwrap().iter().map(|job| job["image"].as_str().unwrap()).collect();
+    assert_eq!(jobs, ["app", "leaf"]);
+    // Elsewhere nothing is guessed.
+    let plan = forge.job(&["ci", "plan"], &[MAIN[0], MAIN[1], MAIN[2], event[4]]).ended(1);
+    assert!(plan.said.stderr.contains("docker login"), "{}", plan.said);
+    assert!(plan.outputs.is_empty());
+}

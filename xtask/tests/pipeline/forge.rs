@@ -29,7 +29,19 @@ pub(crate) struct Did {
 impl Forge {
     /// With `base`, which has a shell; `more` stands in the workspace's table.
     pub(crate) fn new(test: &'static TestEngine, more: &str) -> Option<Self> {
-        let registry = Registry::open()?;
+        Self::with(test, Registry::open()?, more)
+    }
+
+    /// As [`new`](Self::new), with a registry that nobody reads without a login.
+    pub(crate) fn locked(test: &'static TestEngine) -> Option<Self> {
+        let registry = Registry::locked()?;
+        let authority = registry.authority.clone().unwrap();
+        let mut forge = Self::with(test, registry, "")?;
+        forge.lab.set("SSL_CERT_FILE", authority.as_str());
+        Some(forge)
+    }
+
+    fn with(test: &'static TestEngine, registry: Registry, more: &str) -> Option<Self> {
         let lab = Lab::with_base(test)?;
         lab.file(
             "Cargo.toml",

@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, args: &CiBuildArgs) -> anyhow::Result<ExitCod
         rest(wait);
         standings = look()?;
     }
-    refuse_others(&handed_on, &standings)?;
+    say_others(&handed_on, &standings);
     let job = Job {
         global,
         prepared: &prepared,
@@ -145,23 +145,17 @@ fn handed_on() -> anyhow::Result<Vec<HandedOn>> {
     Ok(handed_on)
 }
 
-/// # Errors
-/// Each parent that is not what its job has made.
-fn refuse_others(
-    handed_on: &[HandedOn],
-    standings: &BTreeMap<TargetName, Standing>,
-) -> anyhow::Result<()> {
-    let others: Vec<String> = handed_on
-        .iter()
-        .filter(|parent| !parent.is_in(standings))
-        .map(|HandedOn { name, platform, digest }| {
-            format!(
-                "the job of the parent {name} has made {digest} for {platform}, and something else is staged now: \
-                 another run has built it at the same time. Run the workflow again"
-            )
-        })
-        .collect();
-    if others.is_empty() { Ok(()) } else { Err(troubles(others)) }
+/// What another run has staged under the same key in place of what a parent's job has made is what will be published,
+/// and so what is built on.
+fn say_others(handed_on: &[HandedOn], standings: &BTreeMap<TargetName, Standing>) {
+    for HandedOn { name, platform, digest } in
+        handed_on.iter().filter(|parent| !parent.is_in(standings))
+    {
+        anstream::eprintln!(
+            "note: the job of the parent {name} has made {digest} for {platform}, which another run has replaced since; \
+             what is staged now is used"
+        );
+    }
 }
 
 /// `step` for `platforms` alone, with the key that it has for all of its own.
