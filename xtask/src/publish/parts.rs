@@ -55,7 +55,7 @@ impl Parts {
 }
 
 impl Holdings {
-    /// Asks for the whole of each, for its parts, and on which of them tests were run.
+    /// Asks for the whole of each.
     ///
     /// # Errors
     /// Every registry that does not answer.
@@ -64,46 +64,63 @@ impl Holdings {
         registries: &Registries,
         asked: &[Asked<'_>],
     ) -> Result<Vec<Parts>, Vec<Trouble>> {
-        let all = super::parallel(asked, |one| self.ask_one(registries, one));
-        super::all(all)
-    }
-
-    fn ask_one(&self, registries: &Registries, asked: &Asked<'_>) -> Result<Parts, Trouble> {
-        let Asked { repository, key, platforms, tests } = *asked;
-        let mut found = Parts::default();
-        match self.look(registries, repository, key, platforms)? {
-            Found::Image(holding) => found.whole = Some(holding),
-            Found::Other(why) => found.other = Some(why),
-            Found::Nothing => {}
-        }
-        for platform in platforms {
-            self.ask_part(registries, asked, platform, &mut found)?;
-            let Some(tests) = tests.filter(|_| found.platforms().contains(platform)) else {
-                continue;
-            };
-            let tag = checked_tag(key, platform, tests);
-            if let Some(digest) = head(registries, repository, (&tag).into())? {
-                found.checked.insert(platform.clone(), digest);
+        let ask = |one: &Asked<'_>| {
+            let mut found = Parts::default();
+            match self.look(registries, one.repository, one.key, one.platforms)? {
+                Found::Image(holding) => found.whole = Some(holding),
+                Found::Other(why) => found.other = Some(why),
+                Found::Nothing => {}
             }
-        }
-        Ok(found)
+            Ok(found)
+        };
+        super::all(super::parallel(asked, ask))
     }
 
-    fn ask_part(
+    /// Adds the parts of each to what was found.
+    ///
+    /// # Errors
+    /// Every registry that does not answer.
+    pub fn ask_parts(
         &self,
         registries: &Registries,
-        asked: &Asked<'_>,
-        platform: &Platform,
-        found: &mut Parts,
-    ) -> Result<(), Trouble> {
-        let tag = part_tag(asked.key, platform);
-        let only = std::slice::from_ref(platform);
-        match self.look_at(registries, asked.repository, &tag, asked.key, only)? {
-            Found::Image(holding) => drop(found.parts.insert(platform.clone(), holding)),
-            Found::Other(why) => found.other = Some(why),
-            Found::Nothing => {}
-        }
-        Ok(())
+        asked: &[(Asked<'_>, Parts)],
+    ) -> Result<Vec<Parts>, Vec<Trouble>> {
+        let ask = |(one, found): &(Asked<'_>, Parts)| {
+            let mut found = found.clone();
+            for platform in one.platforms {
+                let tag = part_tag(one.key, platform);
+                let only = std::slice::from_ref(platform);
+                match self.look_at(registries, one.repository, &tag, one.key, only)? {
+                    Found::Image(holding) => drop(found.parts.insert(platform.clone(), holding)),
+                    Found::Other(why) => found.other = Some(why),
+                    Found::Nothing => {}
+                }
+            }
+            Ok(found)
+        };
+        super::all(super::parallel(asked, ask))
+    }
+
+    /// Adds to what was found on which of it tests were run.
+    ///
+    /// # Errors
+    /// Every registry that does not answer.
+    pub fn ask_checked(
+        &self,
+        registries: &Registries,
+        asked: &[(Asked<'_>, Parts)],
+    ) -> Result<Vec<Parts>, Vec<Trouble>> {
+        let ask = |(one, found): &(Asked<'_>, Parts)| {
+            let mut checked = BTreeMap::new();
+            for platform in found.platforms() {
+                let Some(tests) = one.tests else { continue };
+                let tag = checked_tag(one.key, platform, tests);
+                let digest = head(registries, one.repository, (&tag).into())?;
+                checked.extend(digest.map(|digest| (platform.clone(), digest)));
+            }
+            Ok(Parts { checked, ..found.clone() })
+        };
+        super::all(super::parallel(asked, ask))
     }
 }
 

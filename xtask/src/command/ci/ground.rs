@@ -88,9 +88,24 @@ pub(super) fn standings(
         asked.push((name, Asked { repository, key, platforms, tests }));
     }
     let (names, asked): (Vec<TargetName>, Vec<Asked<'_>>) = asked.into_iter().unzip();
-    let found = prepared.holdings().ask(registries, &asked)?;
-    let found: BTreeMap<TargetName, Parts> = names.into_iter().zip(found).collect();
-    Ok(ci::judge(&prepared.plan, &found, &definitions.into_keys().collect()))
+    let holdings = prepared.holdings();
+    let tested: BTreeSet<TargetName> = definitions.keys().cloned().collect();
+    let judge = |found: &[Parts]| {
+        let found = names.iter().cloned().zip(found.iter().cloned()).collect();
+        ci::judge(&prepared.plan, &found, &tested)
+    };
+    let mut found = holdings.ask(registries, &asked)?;
+    // Of what is there whole, on parents that are, no part is asked for.
+    let judged = judge(&found);
+    let in_parts = |name: &TargetName| judged.get(name).is_none_or(|it| it.whole.is_none());
+    let lacking: Vec<usize> = (0..names.len()).filter(|&at| in_parts(&names[at])).collect();
+    let of_lacking: Vec<(Asked<'_>, Parts)> =
+        lacking.iter().map(|&at| (asked[at], found[at].clone())).collect();
+    for (at, parts) in lacking.iter().zip(holdings.ask_parts(registries, &of_lacking)?) {
+        found[*at] = parts;
+    }
+    let all: Vec<(Asked<'_>, Parts)> = asked.iter().copied().zip(found).collect();
+    Ok(judge(&holdings.ask_checked(registries, &all)?))
 }
 
 /// All targets of the workspace.
