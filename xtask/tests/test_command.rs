@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use dockyard::engine::Builder;
 use dockyard::execute::test::{NotObserved, Observed, Subject, Tester};
 use dockyard::reference::Platform;
 use dockyard::workspace::{Target, Workspace};
@@ -431,6 +432,48 @@ fn two_platforms_agree_or_both_are_named() {
         assert!(why.contains(told), "{why}");
     }
     assert_eq!(containers(&lab, "pair"), [""; 0]);
+}
+
+/// A foreign platform's own programs run, emulated, and say what they are.
+#[test]
+fn emulated_tests_and_probes_are_run_for_real() {
+    let Some(lab) = lab() else { return };
+    let engine = &lab.test.engine;
+    let builder = Builder::of_engine(engine).unwrap();
+    let (foreign, machine) = match engine.platform.arch() {
+        "amd64" => ("arm64", "aarch64"),
+        _ => ("amd64", "x86_64"),
+    };
+    if !builder.builds_for(&format!("linux/{foreign}").parse().unwrap()) {
+        engines::not_run(&format!("the engine has no emulator for linux/{foreign}"));
+        return;
+    }
+    let busybox = match lab::package("busybox-static", Some(foreign)) {
+        Ok(folder) => folder.join("bin/busybox"),
+        Err(why) => return engines::not_run(&format!("there is no busybox of {foreign}: {why}")),
+    };
+    let toml = format!(
+        "platforms = [\"linux/amd64\", \"linux/arm64\"]\n[facts]\nmachine = {{ probe = [\"/bin/uname\", \"-m\"] }}\n\
+         [test]\nrun = [{{ cmd = [\"/bin/uname\", \"-m\"], expect = \"{machine}\" }}]\n"
+    );
+    let dockerfile = "FROM scratch\nARG TARGETARCH\nCOPY busybox.$TARGETARCH /bin/uname\n";
+    lab.image("machines", &toml, dockerfile);
+    let native = engine.platform.arch();
+    let copy = |from: &camino::Utf8Path, arch: &str| {
+        std::fs::copy(from, lab.root().join(format!("machines/busybox.{arch}"))).unwrap();
+    };
+    copy(&lab.root().join("base/busybox"), native);
+    copy(&busybox, foreign);
+    lab.build(&["machines", "--all-platforms"], 0);
+    // What each platform says of itself is another thing, and no fact.
+    let why = observe(&lab, "machines", &["linux/amd64", "linux/arm64"]).unwrap_err().to_string();
+    for told in ["`/bin/uname -m`", "\"x86_64\" on linux/amd64", "\"aarch64\" on linux/arm64"] {
+        assert!(why.contains(told), "{why}");
+    }
+    let (images, stderr) = test(&lab, &["machines", &format!("--platform=linux/{foreign}")], 0);
+    assert_eq!(images["machines"]["status"], "passed", "{stderr}");
+    let (images, stderr) = test(&lab, &["machines", &format!("--platform=linux/{native}")], 1);
+    assert_eq!(images["machines"]["status"], "failed", "{stderr}");
 }
 
 /// A link in an image leads to nothing of this machine.

@@ -45,6 +45,12 @@ pub(super) fn run(global: &Global, args: &TestArgs) -> anyhow::Result<ExitCode> 
         }
         (loaded, session, plan) = planned(global, &build_args)?;
     }
+    // Built for other platforms, too, it has another name: that of its key over them.
+    for step in plan.steps.iter().filter(|step| step.named && step.held.is_none()) {
+        if let Some(digest) = &step.present {
+            session.engine.tag(digest.as_str(), &step.local_name())?;
+        }
+    }
     let start = Instant::now();
     let root = &loaded.workspace.root;
     let tester = Tester::new(&session.engine, root)?;

@@ -75,6 +75,11 @@ impl Closed {
         Some(Self { registry, lab })
     }
 
+    /// Where images may be published to, in the place of a registry and owner.
+    pub(crate) fn repositories(&self) -> String {
+        format!("{}/cs24-1", self.registry.host)
+    }
+
     fn status(&self, args: &[&str]) -> Vec<(String, String)> {
         self.lab.statuses(args, 0).into_iter().collect()
     }

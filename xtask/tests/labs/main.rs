@@ -4,6 +4,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "what fails in a test may panic")]
 
+#[path = "../support/crossed.rs"]
+mod crossed;
 #[path = "../support/engines.rs"]
 mod engines;
 #[path = "../support/frontend.rs"]
@@ -14,5 +16,6 @@ mod lab;
 mod registries;
 
 mod closed;
+mod emulated;
 mod pixi;
 mod rows;
