@@ -22,6 +22,8 @@ pub struct Source<'s> {
     pub targets: &'s [Target],
     pub graph: &'s Graph,
     pub xtask: &'s Xtask,
+    /// The workspace's folder in the repository, where it is not the repository's root.
+    pub folder: Option<&'s str>,
 }
 
 /// A job that builds `target` for `platform`.
@@ -65,6 +67,7 @@ pub fn workflow(source: &Source<'_>) -> String {
         .after_comment("Each job says which it needs.")
         .with("concurrency", concurrency())
         .after_comment("A newer commit of a pull request ends the checks of the one before; all else runs to its end.")
+        .with_some("defaults", defaults(source))
         .with("jobs", jobs);
     yaml::document(&document)
 }
@@ -80,6 +83,12 @@ fn concurrency() -> Map {
             "images-${{ github.event_name == 'pull_request' && github.ref || github.run_id }}",
         )
         .with("cancel-in-progress", "${{ github.event_name == 'pull_request' }}")
+}
+
+/// Where scripts run.
+pub(super) fn defaults(source: &Source<'_>) -> Option<Map> {
+    let folder = source.folder?;
+    Some(Map::new().with("run", Map::new().with("working-directory", folder)))
 }
 
 fn read_contents() -> Map {
@@ -171,7 +180,7 @@ impl<'s> Images<'s> {
             builds.iter().filter_map(|build| self.staging(build.target)).collect();
         let logins = logins(&staging, self.source.config);
         let mut steps = vec![step::checkout()];
-        steps.extend(step::build_xtask(self.source.xtask));
+        steps.extend(step::build_xtask(self.source.xtask, self.source.folder));
         steps.push(step::upload_xtask(self.runners.main().arch));
         let no_pull_request = "github.event_name != 'pull_request'";
         steps.extend(logins.iter().map(|login| step::login(login, Some(no_pull_request))));
@@ -207,7 +216,7 @@ impl<'s> Images<'s> {
             wanted.push("needs.plan.outputs.components != '[]'".to_owned());
         }
         let mut steps = vec![step::checkout()];
-        steps.extend(step::build_xtask(self.source.xtask));
+        steps.extend(step::build_xtask(self.source.xtask, self.source.folder));
         steps.push(step::upload_xtask(arch));
         Map::new()
             .with("needs", vec![PLAN])
@@ -422,5 +431,5 @@ fn is_staged(target: &Target) -> bool {
 }
 
 fn needs_room(target: &Target) -> bool {
-    target.size_limit.is_some_and(|limit| limit >= LARGE)
+    target.free_disk.unwrap_or_else(|| target.size_limit.is_some_and(|limit| limit >= LARGE))
 }

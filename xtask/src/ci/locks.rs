@@ -1,6 +1,6 @@
 //! The workflow that opens a pull request with newer locks.
 
-use super::images::{Source, permissions, runs_on};
+use super::images::{Source, defaults, permissions, runs_on};
 use super::login::logins;
 use super::runner::Runners;
 use super::step;
@@ -22,6 +22,7 @@ pub fn locks_workflow(source: &Source<'_>) -> String {
         .with("permissions", Map::new())
         .after_comment("The job says what it needs.")
         .with("concurrency", Map::new().with("group", "locks").with("cancel-in-progress", false))
+        .with_some("defaults", defaults(source))
         .with("jobs", Map::new().with("update", update(source)));
     yaml::document(&document)
 }
@@ -38,7 +39,7 @@ fn update(source: &Source<'_>) -> Map {
     let runners = Runners::new(&config.ci.runners);
 
     let mut steps = vec![step::checkout_of(&config.ci.branch)];
-    steps.extend(step::build_xtask(source.xtask));
+    steps.extend(step::build_xtask(source.xtask, source.folder));
     steps.extend(logins.iter().map(|login| step::login(login, None)));
     steps.push(
         Map::new().with("id", "update").with("name", "Move every lock to the newest").with(

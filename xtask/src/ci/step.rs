@@ -25,14 +25,16 @@ pub(super) fn checkout_of(branch: &str) -> Map {
 }
 
 /// Builds the xtask outside the checkout, which stays as it was committed.
-pub(super) fn build_xtask(build: &Xtask) -> Vec<Map> {
+pub(super) fn build_xtask(build: &Xtask, folder: Option<&str>) -> Vec<Map> {
+    let lock =
+        folder.map_or_else(|| "Cargo.lock".to_owned(), |folder| format!("{folder}/Cargo.lock"));
     let key = "xtask-${{ runner.os }}-${{ runner.arch }}-";
     let paths = ["~/.cargo/registry", "~/.cargo/git", "${{ runner.temp }}/target"];
     let cache = uses(action::CACHE).with(
         "with",
         Map::new()
             .with("path", Node::Lines(paths.map(str::to_owned).to_vec()))
-            .with("key", format!("{key}${{{{ hashFiles('Cargo.lock') }}}}"))
+            .with("key", format!("{key}${{{{ hashFiles('{lock}') }}}}"))
             .with("restore-keys", key),
     );
     let mut lines = vec![

@@ -250,6 +250,7 @@ impl Image<'_> {
             test: layer.test.unwrap_or_default(),
             pixi: layer.pixi.unwrap_or_default(),
             size_limit: layer.size_limit,
+            free_disk: layer.free_disk,
         })
     }
 }

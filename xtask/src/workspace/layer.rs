@@ -41,6 +41,7 @@ pub(super) struct Layer {
     pub(super) test: Option<TestSettings>,
     pub(super) pixi: Option<PixiSettings>,
     pub(super) size_limit: Option<u64>,
+    pub(super) free_disk: Option<bool>,
 }
 
 impl Layer {
@@ -75,6 +76,7 @@ impl Layer {
             test: tests_section::read(table, folder),
             pixi: read_pixi(table),
             size_limit: read_size_limit(table),
+            free_disk: read_free_disk(table),
         }
     }
 
@@ -111,6 +113,7 @@ impl Layer {
             test: self.test.or(base.test),
             pixi: self.pixi.or(base.pixi),
             size_limit: self.size_limit.or(base.size_limit),
+            free_disk: self.free_disk.or(base.free_disk),
         }
     }
 }
@@ -272,6 +275,13 @@ fn read_pixi(table: &Table<'_>) -> Option<PixiSettings> {
     };
     pixi.finish();
     Some(settings)
+}
+
+fn read_free_disk(table: &Table<'_>) -> Option<bool> {
+    let ci = table.table("ci")?;
+    let free_disk = ci.boolean("free-disk");
+    ci.finish();
+    free_disk
 }
 
 fn read_size_limit(table: &Table<'_>) -> Option<u64> {

@@ -311,6 +311,8 @@ pub struct Target {
     pub pixi: PixiSettings,
     /// The most bytes that the compressed layers of one platform may have.
     pub size_limit: Option<u64>,
+    /// Whether CI makes room on the disk before it is built; nothing for where its limit is large.
+    pub free_disk: Option<bool>,
 }
 
 impl Target {

@@ -1,7 +1,7 @@
 //! What changes a workflow, and who notices.
 
 use super::support::{self, Workspace};
-use super::{IMAGES, generated, levels, read};
+use super::{IMAGES, LOCKS, generated, levels, read};
 
 /// The places where `new` has lines that `old` has not, as text; `old` must be the rest of it.
 fn added(old: &str, new: &str) -> Vec<String> {
@@ -115,6 +115,50 @@ fn a_stale_workflow_is_found_and_the_command_named() {
     assert_eq!(read(workspace.root(), IMAGES), text);
     assert_ne!(generated(&workspace), text);
     assert_eq!(workspace.run(&["ci", "generate", "--check"]).status, 0);
+}
+
+#[test]
+fn a_workspace_in_a_folder_has_its_workflow_where_github_looks() {
+    let workspace = two();
+    let above = workspace.root().parent().unwrap().to_owned();
+    std::fs::create_dir(above.join(".git")).unwrap();
+    workspace.read(&["ci", "generate"]);
+    assert!(!workspace.root().join(IMAGES).exists());
+    let text = read(&above, IMAGES);
+    assert!(text.contains("\n    working-directory: images\n"), "{text}");
+    assert!(text.contains("hashFiles('images/Cargo.lock')"), "{text}");
+    assert_eq!(workspace.run(&["ci", "generate", "--check"]).status, 0);
+}
+
+#[test]
+fn room_is_made_for_large_images_and_where_a_person_says() {
+    let steps = |toml: &str| {
+        let workspace = support::workspace().image("a", toml, "FROM debian\n");
+        generated(&workspace).matches("sudo rm").count()
+    };
+    assert_eq!(steps(""), 0);
+    assert_eq!(steps("limits = { size = \"500MB\" }"), 0);
+    // Where it is built, and where a pull request is checked.
+    assert_eq!(steps("limits = { size = \"5GB\" }"), 2);
+    assert_eq!(steps("limits = { size = \"5GB\" }\nci = { free-disk = false }"), 0);
+    assert_eq!(steps("ci = { free-disk = true }"), 2);
+}
+
+#[test]
+fn locks_have_a_workflow_where_there_are_some() {
+    let workspace = two();
+    generated(&workspace);
+    assert!(!workspace.root().join(LOCKS).exists());
+    let workspace = workspace.file("base/pixi.toml", "");
+    let said = workspace.run(&["ci", "generate", "--check"]);
+    assert!(said.stderr.contains("locks.yml is missing"), "{}", said.stderr);
+    generated(&workspace);
+    assert!(read(workspace.root(), LOCKS).contains("xtask lock-update --upgrade"));
+    std::fs::remove_file(workspace.root().join("base/pixi.toml")).unwrap();
+    let said = workspace.run(&["ci", "generate", "--check"]);
+    assert!(said.stderr.contains("locks.yml is no longer needed"), "{}", said.stderr);
+    generated(&workspace);
+    assert!(!workspace.root().join(LOCKS).exists());
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What a person named, wrote into a form, or opened a pull request with reaches no shell.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::support::{self, Workspace};
 use super::yaml::Workflow;
@@ -65,6 +64,7 @@ fn expressions_ask_for_little() {
 #[test]
 fn scripts_call_the_xtask_and_nothing_that_was_chosen() {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
 
     let workflow = Workflow::parse(&generated(&every_character()));
     let folder = tempfile::tempdir().unwrap();

@@ -43,6 +43,12 @@ fn nothing_is_found_in_this_repositorys_workflows() {
 }
 
 #[test]
+fn this_repositorys_workflows_are_current() {
+    let mut check = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    nothing_found(check.args(["ci", "generate", "--check"]).current_dir(REPOSITORY));
+}
+
+#[test]
 fn nothing_is_found_in_the_workflow_of_one_image() {
     let workspace = support::workspace().image("one", "", "FROM debian\n");
     generated(&workspace);
