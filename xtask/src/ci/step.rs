@@ -41,10 +41,10 @@ pub(super) fn build_xtask(build: &Xtask, folder: Option<&str>) -> Vec<Map> {
         "rustup toolchain install stable --profile minimal".to_owned(),
         "rustup default stable".to_owned(),
         format!(
-            "cargo build --locked --package {} --bin {}{} --target-dir \"$RUNNER_TEMP/target\"",
-            build.package,
-            build.bin,
+            "cargo build --locked{}{} --bin {} --target-dir \"$RUNNER_TEMP/target\"",
+            build.package.as_ref().map_or_else(String::new, |name| format!(" --package {name}")),
             build.profile.option(),
+            build.bin,
         ),
         "mkdir \"$RUNNER_TEMP/xtask\"".to_owned(),
     ];
@@ -110,7 +110,8 @@ pub(super) fn disk_room() -> Map {
 /// How a workspace's own `cargo xtask` is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Xtask {
-    pub package: String,
+    /// Where the alias names one: another package of the same name would make it ambiguous.
+    pub package: Option<String>,
     pub bin: String,
     pub profile: Profile,
 }

@@ -107,7 +107,7 @@ limits = { size = \"12GB\" }
     let workspace = workspace.git(&["init", "--quiet"]);
     let text = generated(&workspace);
     for expected in [
-        "cargo build --locked --package tools --bin dock --release",
+        "cargo build --locked --package tools --release --bin dock",
         "target/release/dock",
         "docker/setup-qemu-action@",
         "docker/setup-buildx-action@",

@@ -45,8 +45,9 @@ fn of_alias(words: &[String]) -> anyhow::Result<Xtask> {
             _ => None,
         })
     };
-    let package = option(["--package", "-p"]).unwrap_or_else(|| "xtask".to_owned());
-    let bin = option(["--bin", "--bin"]).unwrap_or_else(|| package.clone());
+    let package = option(["--package", "-p"]);
+    let bin = option(["--bin", "--bin"]).or_else(|| package.clone());
+    let bin = bin.unwrap_or_else(|| "xtask".to_owned());
     let profile = match option(["--profile", "--profile"]) {
         Some(name) if name == "dev" => Profile::Dev,
         Some(name) if name == "release" => Profile::Release,
@@ -58,7 +59,7 @@ fn of_alias(words: &[String]) -> anyhow::Result<Xtask> {
         Profile::Named(name) => name.as_str(),
         _ => "dev",
     };
-    for name in [package.as_str(), bin.as_str(), named] {
+    for name in package.iter().map(String::as_str).chain([bin.as_str(), named]) {
         let plain = name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
         if !plain {
@@ -77,7 +78,9 @@ mod tests {
 
     fn read(text: &str) -> String {
         match words(text).and_then(|words| of_alias(&words)) {
-            Ok(Xtask { package, bin, profile }) => format!("{package} {bin} {profile:?}"),
+            Ok(Xtask { package, bin, profile }) => {
+                format!("{} {bin} {profile:?}", package.as_deref().unwrap_or("-"))
+            }
             Err(error) => error.to_string(),
         }
     }
@@ -85,7 +88,8 @@ mod tests {
     #[test]
     fn aliases_are_read_as_cargo_reads_them() {
         for (text, xtask) in [
-            ("", "xtask xtask Dev"),
+            ("", "- xtask Dev"),
+            ("[alias]\nxtask = 'run --quiet --bin xtask --'", "- xtask Dev"),
             ("[alias]\nxtask = 'run --quiet --package xtask --'", "xtask xtask Dev"),
             ("[alias]\nxtask = 'run -p tools --bin tool --release --'", "tools tool Release"),
             (
