@@ -114,7 +114,7 @@ pub(crate) fn stand_in(test: &TestEngine, packages: &[&str]) -> String {
 }
 
 /// The files of `folder` that git knows or would take up.
-fn copy(lab: &Lab, folder: &str) {
+pub(crate) fn copy(lab: &Lab, folder: &str) {
     let mut list = Command::new("git");
     list.args(["ls-files", "--cached", "--others", "--exclude-standard", "-z", folder]);
     let root = rows::repository();

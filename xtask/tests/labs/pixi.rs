@@ -1,5 +1,5 @@
-//! B5 for real: `new --template pixi` gives an image that lists, plans, lints clean, builds and passes its tests, its
-//! bases and its channel fetched from mirrors.
+//! B1 and B5 for real: `ml-platform`, as far as it goes without conda-forge, and what `new --template pixi` writes: it
+//! lists, plans, lints clean, builds and passes its tests. Bases and channel come from mirrors.
 //!
 //! With `DOCKYARD_TEST_PIXI`, the program of that path locks and installs, from a channel with one package made here.
 //! Without it, a script stands in the mirrored base for pixi: then what is shown is the template, not pixi.
@@ -13,67 +13,54 @@ use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::closed::{PYTHON, stand_in};
-use crate::engines;
+use crate::closed::{PYTHON, copy, stand_in};
+use crate::engines::{self, TestEngine};
+use crate::frontend;
 use crate::lab::{Lab, succeed};
 use crate::registries::{self, Registry};
 
-/// What the template's Dockerfile asks of pixi, done with the base's own Python.
+/// What the Dockerfiles ask of pixi, done with the base's own Python.
 const DOUBLE: &str = r#"#!/bin/sh
 set -e
 case "$*" in
-"install --locked")
+"install --locked" | "install --locked --environment default")
     test -s pixi.lock
     mkdir -p .pixi/envs/default/bin
     printf '#!/bin/sh\nexec /usr/bin/python3 "$@"\n' >.pixi/envs/default/bin/python
     chmod 755 .pixi/envs/default/bin/python
     ;;
-"shell-hook --shell bash") echo "export PATH=$PWD/.pixi/envs/default/bin:\$PATH" ;;
+"shell-hook --shell bash" | "shell-hook --environment default --shell bash")
+    echo "export PATH=$PWD/.pixi/envs/default/bin:\$PATH"
+    ;;
 *) exit 64 ;;
 esac
 "#;
 const PYTHON_PROGRAM: &str = "#!/bin/sh\nexec /usr/bin/python3 \"$@\"\n";
 
-#[test]
-fn b_a_new_image_from_the_pixi_template() {
-    let Some(test) = engines::any() else { return };
-    if test.engine.platform.arch() != "amd64" {
-        engines::not_run("the template is for linux/amd64, and is not emulated here");
-        return;
-    }
-    let Some(registry) = Registry::open() else { return };
-    let mut it = Lab::new(test);
+/// A lab whose registries are one on loopback: pixi's image `tag` with `program`, or with a script in its place, and
+/// Ubuntu's, made from Debian's archive.
+fn mirrored(test: &'static TestEngine, registry: &Registry, tag: &str, real: Option<&str>) -> Lab {
+    let lab = Lab::new(test);
     let base = stand_in(test, PYTHON);
-    let real = std::env::var("DOCKYARD_TEST_PIXI").ok().filter(|path| !path.is_empty());
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("pixi");
-    match &real {
-        Some(path) => {
-            // A developer's build has hundreds of megabytes of symbols.
-            let stripped =
-                Command::new("strip").arg("-o").args([&program, Path::new(path)]).status();
-            if !stripped.is_ok_and(|status| status.success()) {
-                std::fs::copy(path, &program).unwrap();
-            }
+    if let Some(path) = real {
+        // A developer's build has hundreds of megabytes of symbols.
+        let stripped = Command::new("strip").arg("-o").args([&program, Path::new(path)]).status();
+        if !stripped.is_ok_and(|status| status.success()) {
+            std::fs::copy(path, &program).unwrap();
         }
-        None => {
-            engines::say(
-                "the pixi template is built with a script in pixi's place: DOCKYARD_TEST_PIXI names none",
-            );
-            std::fs::write(&program, DOUBLE).unwrap();
-        }
+    } else {
+        std::fs::write(&program, DOUBLE).unwrap();
     }
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::write(
-        folder.path().join("Dockerfile"),
-        format!("FROM {base}\nCOPY pixi /usr/local/bin/\n"),
-    )
-    .unwrap();
+    let dockerfile = format!("FROM {base}\nCOPY pixi /usr/local/bin/\n");
+    std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
     let docker = |args: &[&str]| {
-        let said = it.docker(args);
+        let said = lab.docker(args);
         assert_eq!(said.status, Some(0), "{args:?}: {said}");
     };
-    let pixi = format!("{}/ghcr/prefix-dev/pixi:noble", registry.host);
+    let pixi = format!("{}/ghcr/prefix-dev/pixi:{tag}", registry.host);
     let ubuntu = format!("{}/hub/library/ubuntu:noble", registry.host);
     let context = folder.path().to_str().unwrap();
     docker(&[
@@ -92,8 +79,61 @@ fn b_a_new_image_from_the_pixi_template() {
     }
     let mirrors =
         format!("{{ \"ghcr.io\" = \"{0}/ghcr\", \"docker.io\" = \"{0}/hub\" }}", registry.host);
-    it.file("Cargo.toml", &format!("[workspace.metadata.dockyard]\nmirrors = {mirrors}\n"));
+    lab.file("Cargo.toml", &format!("[workspace.metadata.dockyard]\nmirrors = {mirrors}\n"));
+    lab
+}
 
+/// An engine for amd64, for which alone pixi's images are made here, and a registry.
+fn parts() -> Option<(&'static TestEngine, Registry)> {
+    let test = engines::any()?;
+    if test.engine.platform.arch() != "amd64" {
+        engines::not_run("the images are for linux/amd64, and are not emulated here");
+        return None;
+    }
+    Some((test, Registry::open()?))
+}
+
+/// B1: two stages, an entry point from the shell hook, `/host-libs`. What conda-forge has is not there.
+#[test]
+fn b_ml_platform_with_a_script_in_pixis_place() {
+    let Some((test, registry)) = parts() else { return };
+    let it = mirrored(test, &registry, "noble-cuda-12.6.3", None);
+    let name = format!("{}/hub/docker/dockerfile:1", registry.host);
+    if frontend::image(test, &name).is_none() {
+        return;
+    }
+    for args in [&["push", "--quiet", &name][..], &["rmi", &name]] {
+        let said = it.docker(args);
+        assert_eq!(said.status, Some(0), "{args:?}: {said}");
+    }
+    copy(&it, "images/ml-platform");
+    it.commit();
+    let built = it.build(&["ml-platform"], 0);
+    let image = built["ml-platform"]["digest"].as_str().unwrap();
+    let said = it.docker(&[
+        "run",
+        "--rm",
+        image,
+        "sh",
+        "-c",
+        "command -v python; id -u; ls -d /host-libs",
+    ]);
+    assert_eq!(said.stdout, "/app/.pixi/envs/default/bin/python\n1000\n/host-libs\n", "{said}");
+    assert_eq!(it.content(image, "/etc/ld.so.conf.d/000-host-libs.conf"), "/host-libs\n");
+    let lock = std::fs::read_to_string(it.root().join("images/ml-platform/pixi.lock")).unwrap();
+    assert_eq!(it.content(image, "/app/pixi.lock"), lock);
+}
+
+#[test]
+fn b_a_new_image_from_the_pixi_template() {
+    let Some((test, registry)) = parts() else { return };
+    let real = std::env::var("DOCKYARD_TEST_PIXI").ok().filter(|path| !path.is_empty());
+    if real.is_none() {
+        engines::say(
+            "the pixi template is built with a script in pixi's place: DOCKYARD_TEST_PIXI names none",
+        );
+    }
+    let mut it = mirrored(test, &registry, "noble", real.as_deref());
     let said = it.say(&["new", "images/analysis", "--template", "pixi"]);
     assert_eq!(said.status, Some(0), "{said}");
     let channel = Channel::serve();
