@@ -44,15 +44,22 @@ pub(super) struct Typed<'a> {
     images: &'a [String],
     /// `[ID:]KEY=VALUE`.
     build_args: &'a [String],
+    /// Files that are to be taken for written.
+    unwritten: Option<&'a BTreeMap<Utf8PathBuf, String>>,
 }
 
 impl<'a> Typed<'a> {
     pub(super) fn of(args: &'a BuildArgs) -> Self {
-        Self { images: &args.images, build_args: &args.build_arg }
+        Self { images: &args.images, build_args: &args.build_arg, unwritten: None }
     }
 
     pub(super) fn images(images: &'a [String]) -> Self {
-        Self { images, build_args: &[] }
+        Self { images, build_args: &[], unwritten: None }
+    }
+
+    /// A workspace some of whose files are not written yet.
+    pub(super) fn unwritten(files: &'a BTreeMap<Utf8PathBuf, String>) -> Self {
+        Self { unwritten: Some(files), ..Self::default() }
     }
 }
 
@@ -61,7 +68,12 @@ impl<'a> Typed<'a> {
 /// # Errors
 /// [`Mistakes`]: everything that is wrong in the workspace, and in what was typed.
 pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded> {
-    let workspace::Reading { workspace, gaps, mut mistakes } = Workspace::load(&root(global)?)?;
+    let root = root(global)?;
+    let reading = match typed.unwritten {
+        Some(files) => Workspace::load_with(&root, files)?,
+        None => Workspace::load(&root)?,
+    };
+    let workspace::Reading { workspace, gaps, mut mistakes } = reading;
     let mut typos = Mistakes::default();
     let overrides = parse_overrides(typed, &workspace, &mut typos)?;
     if !gaps.images {

@@ -62,7 +62,8 @@ pub(super) fn keys(loaded: &Loaded, vertices: &[&Vertex], bases: &Bases) -> anyh
     let nodes = loaded.nodes();
     let sources = sources(loaded, &nodes, bases);
     let index = Arc::new(load_index(loaded));
-    key::compute(&sources, vertices, &mut Contexts::new(&loaded.workspace.root, index))
+    let contexts = Contexts::new(&loaded.workspace.root, index);
+    key::compute(&sources, vertices, &mut contexts.with_unwritten(&loaded.workspace.unwritten))
 }
 
 /// What keys are made from.

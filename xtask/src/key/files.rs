@@ -34,6 +34,8 @@ pub struct Contexts<'a> {
     index: Arc<Index>,
     ignores: Mutex<BTreeMap<Utf8PathBuf, IgnoreFile>>,
     manifests: Mutex<BTreeMap<Identity, Arc<Manifest>>>,
+    /// Ignore files that are taken for written.
+    unwritten: BTreeMap<Utf8PathBuf, String>,
 }
 
 /// An ignore file, parsed and as it stands.
@@ -51,7 +53,15 @@ impl<'a> Contexts<'a> {
             index,
             ignores: Mutex::default(),
             manifests: Mutex::default(),
+            unwritten: BTreeMap::new(),
         }
+    }
+
+    /// The same, where these ignore files are taken for written.
+    #[must_use]
+    pub fn with_unwritten(mut self, files: &BTreeMap<Utf8PathBuf, String>) -> Self {
+        self.unwritten.clone_from(files);
+        self
     }
 
     /// Reads many at once. What goes wrong is said when it is asked for.
@@ -104,7 +114,9 @@ impl<'a> Contexts<'a> {
             Reading::Whole { .. } if read.instruction == UNKNOWN_ONBUILD => "ONBUILD".to_owned(),
             Reading::Whole { .. } | Reading::Always { .. } => ".".to_owned(),
         };
-        let ignore = ignore_file(self.root, folder, dockerfile, read.context.is_some());
+        let is_there =
+            |file: &Utf8Path| self.unwritten.contains_key(file) || self.root.join(file).is_file();
+        let ignore = ignore_file(is_there, folder, dockerfile, read.context.is_some());
         ((*folder).to_owned(), ignore, what)
     }
 
@@ -134,7 +146,7 @@ impl<'a> Contexts<'a> {
         if let Some((known, _)) = lock(&self.ignores).get(file) {
             return Ok(known.clone());
         }
-        let (ignore, text) = load_ignore(self.root, file)?;
+        let (ignore, text) = load_ignore(self.root, file, self.unwritten.get(file))?;
         let ignore = Arc::new(ignore);
         lock(&self.ignores).insert(file.to_owned(), (ignore.clone(), text.into()));
         Ok(ignore)
@@ -148,19 +160,27 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// `<Dockerfile>.dockerignore` beside the Dockerfile, which wins outright, else the context's own. Named contexts have
 /// only their own.
 fn ignore_file(
-    root: &Utf8Path,
+    is_there: impl Fn(&Utf8Path) -> bool,
     context: &Utf8Path,
     dockerfile: &Utf8Path,
     named: bool,
 ) -> Option<Utf8PathBuf> {
     let beside = (!named).then(|| Utf8PathBuf::from(format!("{dockerfile}.dockerignore")));
     let own = in_folder(context, ".dockerignore");
-    beside.into_iter().chain([own]).find(|file| root.join(file).is_file())
+    beside.into_iter().chain([own]).find(|file| is_there(file))
 }
 
-fn load_ignore(root: &Utf8Path, file: &Utf8Path) -> anyhow::Result<(Ignore, String)> {
-    let text =
-        fs::read_to_string(root.join(file)).with_context(|| format!("failed to read {file}"))?;
+fn load_ignore(
+    root: &Utf8Path,
+    file: &Utf8Path,
+    unwritten: Option<&String>,
+) -> anyhow::Result<(Ignore, String)> {
+    let text = match unwritten {
+        Some(text) => text.clone(),
+        None => {
+            fs::read_to_string(root.join(file)).with_context(|| format!("failed to read {file}"))?
+        }
+    };
     match Ignore::parse(&text) {
         Ok(ignore) => Ok((ignore, text)),
         Err(wrong) => {

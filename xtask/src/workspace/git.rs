@@ -38,6 +38,27 @@ impl Git {
         git
     }
 
+    /// The root of the repository that holds `folder`; nothing outside one.
+    pub fn root_of(folder: &Utf8Path) -> Option<Utf8PathBuf> {
+        let shell = shell(folder)?;
+        let answer = asked(cmd!(shell, "git rev-parse --show-toplevel")).read().ok()?;
+        Some(answer.trim_end_matches(['\r', '\n']).into())
+            .filter(|root: &Utf8PathBuf| !root.as_str().is_empty())
+    }
+
+    /// Every plain file that git tracks below `root`, symbolic links and submodules left out; nothing where git does
+    /// not answer.
+    pub fn tracked(root: &Utf8Path) -> Option<Vec<Utf8PathBuf>> {
+        let shell = shell(root)?;
+        let output = asked(cmd!(shell, "git ls-files -z --stage")).output().ok()?;
+        let lines = output.stdout.split(|byte| *byte == 0);
+        let files = lines.filter_map(|line| {
+            let (about, path) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+            about.starts_with("100").then(|| path.into())
+        });
+        Some(files.collect())
+    }
+
     fn read_log(&mut self, line: &str) {
         let mut parts = line.split('\0');
         let (Some(hash), Some(seconds), Some(names)) = (parts.next(), parts.next(), parts.next())

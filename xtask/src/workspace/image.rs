@@ -98,7 +98,7 @@ pub(super) fn read(
 }
 
 /// The id that a folder's name gives: lower case, what an id cannot hold replaced by `-`.
-fn default_id(folder: &str) -> Result<ImageId, String> {
+pub(crate) fn default_id(folder: &str) -> Result<ImageId, String> {
     let text: String = folder
         .to_lowercase()
         .chars()

@@ -33,6 +33,7 @@ pub(crate) use config::is_secret_name;
 pub use config::{Attestations, BaseRecipe, Config, Policy, RegistryLogin, Scanner, repository_of};
 pub use facts::GIVEN as GIVEN_FACTS;
 pub use git::{Commit, Git};
+pub(crate) use image::default_id;
 pub use images_lock::{IMAGES_LOCK, LockedImage, images_lock_text, parse_images_lock};
 pub use lookup::{matching, pixi_versions};
 pub(crate) use paths::clean;
@@ -51,6 +52,9 @@ use crate::reference::Reference;
 use files::{Texts, image_files, read_text};
 use read::Source;
 
+/// The file that makes a folder an image's.
+const IMAGE_FILE: &str = "image.toml";
+
 /// A workspace as its files describe it. Paths are relative to `root`.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -63,6 +67,8 @@ pub struct Workspace {
     pub dockerfiles: BTreeMap<Utf8PathBuf, String>,
     /// `images.lock`; empty where there is none.
     pub lock: BTreeMap<Reference, LockedImage>,
+    /// Files that are taken for written, by [`Workspace::load_with`].
+    pub unwritten: BTreeMap<Utf8PathBuf, String>,
 }
 
 /// The nearest folder at or above `start` whose `Cargo.toml` has `[workspace.metadata.dockyard]`.
@@ -111,6 +117,18 @@ impl Workspace {
     /// # Errors
     /// [`Mistakes`] when there is no workspace. Other errors are the machine's.
     pub fn load(root: &Utf8Path) -> anyhow::Result<Reading> {
+        Self::load_with(root, &BTreeMap::new())
+    }
+
+    /// As [`Workspace::load`], as if the root `Cargo.toml`, the `image.toml`s and the ignore files in `unwritten` were there;
+    /// what is there gives way.
+    ///
+    /// # Errors
+    /// As [`Workspace::load`].
+    pub fn load_with(
+        root: &Utf8Path,
+        unwritten: &BTreeMap<Utf8PathBuf, String>,
+    ) -> anyhow::Result<Reading> {
         let root = root.canonicalize_utf8().map_err(|_| {
             Mistake::new(format!("there is no folder {root}"))
                 .mend("name the workspace's root folder with --root")
@@ -118,17 +136,27 @@ impl Workspace {
         })?;
         let git_root = root.clone();
         let git = std::thread::spawn(move || Git::read(&git_root));
-        let files = image_files(&root)?;
+        let mut files = image_files(&root)?;
+        files.extend(unwritten.keys().filter(|file| file.file_name() == Some(IMAGE_FILE)).cloned());
+        files.sort();
+        files.dedup();
 
         let mut mistakes = Mistakes::default();
         let mut gaps = Gaps::default();
-        let config = mistakes.take(read_config(&root)?);
+        let config = match unwritten.get(Utf8Path::new("Cargo.toml")) {
+            Some(text) => config_of(text.clone()),
+            None => read_config(&root)?,
+        };
+        let config = mistakes.take(config);
         gaps.config = config.is_none();
         let config = config.unwrap_or_default();
         let fallback = root.file_name().unwrap_or("image");
         let mut targets = Vec::new();
         for file in files {
-            match read_text(&root, &file) {
+            let text = unwritten
+                .get(&file)
+                .map_or_else(|| read_text(&root, &file), |text| Ok(text.clone()));
+            match text {
                 Ok(text) => {
                     let source = Source { file, text };
                     let read = mistakes.take(image::read(&source, &config, fallback));
@@ -146,7 +174,15 @@ impl Workspace {
 
         let git = git.join().unwrap_or_default();
         let lock = mistakes.take(read_lock(&root)).unwrap_or_default();
-        let mut workspace = Self { root, config, targets, git, dockerfiles: BTreeMap::new(), lock };
+        let mut workspace = Self {
+            root,
+            config,
+            targets,
+            git,
+            dockerfiles: BTreeMap::new(),
+            lock,
+            unwritten: unwritten.clone(),
+        };
         workspace.read_dockerfiles(&mut mistakes);
         workspace.check_folders(&mut mistakes);
         workspace.read_values(&mut mistakes, &mut gaps.values);
@@ -341,15 +377,19 @@ fn read_config(root: &Utf8Path) -> anyhow::Result<Result<Config, Mistakes>> {
         }
         read => read.with_context(|| format!("failed to read {file}"))?,
     };
+    Ok(config_of(text))
+}
+
+fn config_of(text: String) -> Result<Config, Mistakes> {
     let source = Source { file: "Cargo.toml".into(), text };
-    Ok(match config::read(&source) {
+    match config::read(&source) {
         Ok(Some(config)) => Ok(config),
         Ok(None) => Err(Mistake::new("there is no [workspace.metadata.dockyard] section")
             .at(Place::new("Cargo.toml", 1, 1))
             .mend("add one; it may be empty")
             .into()),
         Err(mistakes) => Err(mistakes),
-    })
+    }
 }
 
 /// Two images of one id.
