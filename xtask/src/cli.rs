@@ -15,7 +15,8 @@ pub(crate) use ci::{
     CiBuildArgs, CiCheckArgs, CiCommand, CiGenerateArgs, CiPlanArgs, CiPublishArgs,
 };
 pub(crate) use house::{
-    CacheCommand, CacheDu, CachePrune, CleanArgs, DoctorArgs, EngineCommand, LintArgs, NewArgs,
+    AdoptArgs, CacheCommand, CacheDu, CachePrune, CleanArgs, DoctorArgs, EngineCommand, LintArgs,
+    NewArgs,
 };
 pub(crate) use lock::{LockFormat, LockUpdateArgs, Locks, OutdatedArgs};
 pub(crate) use look::{
@@ -172,6 +173,17 @@ After a failure or an interruption the same command finishes what was begun.")]
         after_help = "Examples:\n  cargo xtask inspect notebook-processor\n  cargo xtask inspect base --json"
     )]
     Inspect(InspectArgs),
+    /// Take over the repository you are in, or the one of --root: its Dockerfiles, as its scripts and workflows build them
+    #[command(after_help = "Examples:
+  cargo xtask adopt --dry-run                         what would be written, and the plan
+  cargo xtask adopt
+  cargo xtask adopt --root ../their-repository        from a clone of Dockyard
+  cargo xtask adopt --dockyard https://git.example.org/dockyard
+
+It reads what git tracks: Dockerfiles, workflows, bake and compose files, devcontainers, and the docker commands in
+shell scripts, PowerShell and Makefiles. It runs nothing of it, and edits nothing that exists: lines that belong into
+such a file are shown. A comment `# unsure:` marks what needs a look.")]
+    Adopt(AdoptArgs),
     /// Write the folder of a new image; nothing that exists is overwritten
     #[command(after_help = "Examples:
   cargo xtask new services/search --template service

@@ -10,6 +10,7 @@
 mod cli;
 mod command;
 
+pub mod adopt;
 pub mod ci;
 pub mod clean;
 pub mod dockerfile;

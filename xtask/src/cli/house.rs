@@ -9,6 +9,19 @@ use crate::engine::substitute::Word;
 use crate::new::Template;
 
 #[derive(Debug, Args)]
+pub(crate) struct AdoptArgs {
+    /// Where the repository's xtask gets Dockyard from: the address of a git repository, or a folder
+    #[arg(long, value_name = "URL|PATH")]
+    pub dockyard: Option<String>,
+    /// Only show what would be written
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NewArgs {
     /// The folder, relative to where you are
     #[arg(value_name = "FOLDER")]

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here. Called by [`crate::main`].
 
+mod adopt;
 mod affected;
 mod again;
 mod ask;
@@ -37,6 +38,7 @@ mod test;
 mod trees;
 mod verify;
 mod why;
+mod written;
 
 use std::process::ExitCode;
 
@@ -66,6 +68,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Promote(args) => push::promote(&global, &args),
         Command::Inspect(args) => inspect::run(&global, &args),
         Command::Lint(args) => lint::run(&global, &args),
+        Command::Adopt(args) => adopt::run(&global, &args),
         Command::New(args) => new::run(&global, &args),
         Command::Clean(args) => clean::run(&global, &args),
         Command::Cache(command) => cache::run(&global, &command),

@@ -1,13 +1,10 @@
 //! `new`: the folder of a new image, from a template.
 
-use std::fs::{self, File};
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::load;
+use super::{load, written};
 use crate::cli::{Global, NewArgs};
 use crate::mistake::{Mistake, Mistakes};
 use crate::reference::ImageId;
@@ -22,7 +19,7 @@ pub(super) fn run(global: &Global, args: &NewArgs) -> anyhow::Result<ExitCode> {
     for (path, text) in &files {
         let file = folder.join(path);
         if !args.dry_run {
-            write(&root.join(&file), text)?;
+            written::write(&root.join(&file), text)?;
         }
         anstream::println!("{file}");
     }
@@ -51,11 +48,7 @@ fn folder(root: &Utf8Path, named: &Utf8Path) -> anyhow::Result<Utf8PathBuf> {
     if below.as_str().is_empty() {
         return Err(outside());
     }
-    // A symbolic link on the way may lead out.
-    let above = root.join(&below);
-    let there = above.ancestors().find(|folder| folder.symlink_metadata().is_ok());
-    let real = there.and_then(|folder| folder.canonicalize_utf8().ok());
-    if real.is_some_and(|real| real.starts_with(root)) { Ok(below) } else { Err(outside()) }
+    if written::is_inside(root, &below) { Ok(below) } else { Err(outside()) }
 }
 
 /// The folder's name as an id that no other image has.
@@ -90,12 +83,4 @@ fn refuse_existing<'a>(
             .mend("name another folder, or move it away")
     };
     there.map(mistake).collect::<Mistakes>().none()
-}
-
-fn write(file: &Utf8Path, text: &str) -> anyhow::Result<()> {
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(file.parent().unwrap_or(file))?;
-        File::create_new(file)?.write_all(text.as_bytes())
-    };
-    write().with_context(|| format!("failed to write {file}"))
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here: it gets events and values, and gives text. Called by `command`.
 
+mod adopt;
 mod affected;
 pub mod board;
 mod cache;
@@ -26,6 +27,7 @@ mod why;
 mod width;
 
 pub use crate::human;
+pub use adopt::{AdoptJson, adoption};
 pub use affected::{AffectedJson, AffectedList, affected};
 pub use board::{Board, Detail, Style};
 pub use cache::cache;
