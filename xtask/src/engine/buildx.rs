@@ -116,12 +116,14 @@ impl Build<'_> {
     fn tuning(&self) -> &'static [(&'static str, &'static str)] {
         // Go's garbage collector, which would run several times before the build begins.
         const COLLECT_LATER: (&str, &str) = ("GOGC", "400");
+        // A further question to the engine, for a provenance in the metadata file that nobody reads.
+        const NO_QUESTION: (&str, &str) = ("BUILDX_METADATA_PROVENANCE", "disabled");
         // Six git processes, for commit and remote in the provenance.
         const NO_GIT: (&str, &str) = ("BUILDX_GIT_INFO", "false");
         if self.step.attestations.provenance.is_some() {
-            &[COLLECT_LATER]
+            &[COLLECT_LATER, NO_QUESTION]
         } else {
-            &[COLLECT_LATER, NO_GIT]
+            &[COLLECT_LATER, NO_QUESTION, NO_GIT]
         }
     }
 
