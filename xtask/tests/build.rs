@@ -256,3 +256,29 @@ fn an_engine_that_is_too_old_is_told_with_the_mend() {
     assert!(said.stderr.contains("20.10.24") && said.stderr.contains("mend:"), "{said}");
     assert!(lab.records().is_empty());
 }
+
+#[test]
+fn a_platform_whose_content_is_gone_is_built_again() {
+    let Some(test) = engines::newest() else { return };
+    let lab = Lab::new(test);
+    let platforms = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";
+    lab.image("two", platforms, "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /content\n");
+    for platform in ["amd64", "arm64"] {
+        lab.file(&format!("two/{platform}"), &token());
+    }
+    lab.commit();
+    let status = || lab.statuses(&["--all-platforms"], 0).remove("two").unwrap();
+    assert_eq!(status(), "built");
+    assert_eq!(status(), "skipped");
+    // The index keeps its digest and its name.
+    let said = lab.docker(&["image", "rm", "--force", "--platform=linux/arm64", "two:dev"]);
+    if said.status != Some(0) && said.stderr.contains("--platform") {
+        return engines::not_run(&format!("this engine removes no single platform: {said}"));
+    }
+    assert_eq!(said.status, Some(0), "{said}");
+    // BuildKit's cache still counts on what was removed, so that the content comes back only without it.
+    assert_eq!(status(), "built");
+    let anew = lab.statuses(&["--all-platforms", "--no-cache"], 0);
+    assert_eq!(anew["two"], "built");
+    assert_eq!(status(), "skipped");
+}
