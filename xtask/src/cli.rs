@@ -205,9 +205,10 @@ The folder's name is the image's id.")]
   cargo xtask clean --name 'acme/*-base:0.2.0'               images of an older layout
   cargo xtask clean --label org.example.layout=1 --dry-run
 
-Without --label and --name: earlier key-… names of this workspace's images, images of its own without a name, and what
-targets that are gone have left in target/dockyard. Another checkout on the same engine builds again what it misses.
-What a container uses, and what this workspace built last, always stays. BuildKit's cache is for `cache prune`.")]
+Without --label and --name: earlier key-… names of this workspace's images, images of its own
+without a name, and what targets that are gone have left in target/dockyard.
+Another checkout on the same engine builds again what it misses. What a container uses, and what
+this workspace built last, always stays. BuildKit's cache is for `cache prune`.")]
     Clean(CleanArgs),
     /// The workflow of CI, and the commands that its jobs call; each works anywhere
     #[command(subcommand)]

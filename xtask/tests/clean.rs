@@ -8,7 +8,7 @@ mod engines;
 #[path = "support/lab.rs"]
 mod lab;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use engines::TestEngine;
 use lab::{Lab, Said, token};
@@ -69,6 +69,34 @@ impl House {
         let said = self.lab.say(&[&["clean"], args].concat());
         assert_eq!(said.status, Some(status), "{args:?}: {said}");
         said
+    }
+
+    /// `clean` at a terminal, where somebody types `answer` once there is a question: the exit status.
+    fn answer(&self, answer: &str) -> Option<i32> {
+        use std::io::{Read as _, Write as _};
+        let clean = self.lab.xtask(&["clean"]);
+        let mut asked = Command::new("script");
+        asked.args(["--quiet", "--return", "--flush", "--command"]);
+        asked.arg(format!("exec {} clean", clean.get_program().to_str().unwrap()));
+        asked.arg("/dev/null").current_dir(self.lab.root()).env_remove("SHELL");
+        for (name, value) in clean.get_envs() {
+            match value {
+                Some(value) => asked.env(name, value),
+                None => asked.env_remove(name),
+            };
+        }
+        asked.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = asked.spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let (mut heard, mut part) = (Vec::new(), [0; 4096]);
+        while !String::from_utf8_lossy(&heard).contains("remove 1 image? [y/N]") {
+            let read = stdout.read(&mut part).unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&heard));
+            heard.extend_from_slice(&part[..read]);
+        }
+        child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+        stdout.read_to_end(&mut heard).unwrap();
+        child.wait().unwrap().code()
     }
 
     fn json(&self, args: &[&str]) -> Value {
@@ -174,6 +202,24 @@ fn labels_and_names_pick_images_of_older_layouts() {
         let said = it.clean(&[wrong, "--yes"], 2);
         assert!(said.stderr.contains(why), "{said}");
     }
+}
+
+#[test]
+fn a_person_is_asked() {
+    let Some(test) = engines::any() else { return };
+    if which::which("script").is_err() {
+        engines::not_run("`script` is missing, which gives a terminal");
+        return;
+    }
+    let it = House::new(test);
+    let old = it.build();
+    it.docker(&["tag", &old, &format!("{}:key-{}", it.id, "0".repeat(12))]);
+    it.fill();
+    it.build();
+    assert_eq!(it.answer("n\n"), Some(1));
+    assert!(it.has(&old));
+    assert_eq!(it.answer("y\n"), Some(0));
+    assert!(!it.has(&old));
 }
 
 /// On an engine that nobody else uses, so that what it says of its images is this test's doing.
