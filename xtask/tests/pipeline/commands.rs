@@ -1,6 +1,7 @@
 //! Each command of a job by itself, outside GitHub too.
 
 use crate::engines;
+use crate::faults::{Fault, Faults, Rule};
 use crate::forge::{Did, Forge};
 
 const MAIN: [(&str, &str); 3] =
@@ -260,4 +261,52 @@ fn what_may_not_be_read_is_not_needed_in_a_pull_request() {
     let plan = forge.job(&["ci", "plan"], &[MAIN[0], MAIN[1], MAIN[2], event[4]]).ended(1);
     assert!(plan.said.stderr.contains("docker login"), "{}", plan.said);
     assert!(plan.outputs.is_empty());
+}
+
+#[test]
+fn a_new_image_in_a_pull_request_closes_no_other() {
+    let Some(test) = engines::any() else { return };
+    let Some(forge) = Forge::new(test, "") else { return };
+    let proxy = Faults::before(&forge.registry.host);
+    let registries = format!("registries = [\"{}/lab\"]\n", proxy.host);
+    forge.lab.file("Cargo.toml", &format!("[workspace.metadata.dockyard]\n{registries}"));
+    let on_base = format!("FROM {}/lab/base\nCOPY text /text\n", proxy.host);
+    for id in ["app", "other"] {
+        forge.lab.image(id, "", &on_base);
+        forge.lab.file(&format!("{id}/text"), id);
+    }
+    forge.lab.commit();
+    for image in ["base", "app", "other"] {
+        build(&forge, image).ended(0);
+    }
+    // A job of another run has built the base, too: what is staged is what counts.
+    let other = format!("base linux/amd64 sha256:{}", "0".repeat(64));
+    let parents = [MAIN[0], MAIN[1], MAIN[2], ("DOCKYARD_PARENTS", other.as_str())];
+    forge.lab.file("app/text", "once more");
+    forge.lab.commit();
+    let app = forge.job(&["ci", "build", "app", "--platform", "linux/amd64"], &parents).ended(0);
+    assert!(app.said.stderr.contains("another run has replaced"), "{}", app.said);
+    forge.job(&["ci", "publish", "--yes"], &MAIN).ended(0);
+
+    forge.lab.git(&["checkout", "--quiet", "-b", "change"]);
+    forge.lab.image("new", "", &on_base);
+    forge.lab.file("new/text", "new");
+    forge.lab.file("app/text", "changed");
+    forge.lab.commit();
+    let event = [
+        MAIN[0],
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_REF", "refs/pull/7/merge"),
+        ("GITHUB_BASE_REF", "main"),
+    ];
+    // GitHub's registry refuses whoever asks without a login for what is not there.
+    proxy.script([Rule::on("*", "/v2/lab/new/", Fault::Status(403)).times(usize::MAX)]);
+    let plan = forge.job(&["ci", "plan", "--json"], &event).ended(0);
+    let json: serde_json::Value = serde_json::from_str(&plan.said.stdout).unwrap();
+    assert_eq!(json["stale"], "what is not staged under today's keys", "{}", plan.said);
+    let jobs: Vec<&str> =
+        json["jobs"].as_array().unwrap().iter().map(|job| job["image"].as_str().unwrap()).collect();
+    assert_eq!(jobs, ["app", "new"], "{}", plan.said);
+    let check = forge.job(&["ci", "check"], &event).ended(0);
+    assert!(check.said.stderr.contains("2 built"), "{}", check.said);
 }

@@ -8,6 +8,8 @@ mod commands;
 #[path = "../support/engines.rs"]
 mod engines;
 mod expression;
+#[path = "../support/faults.rs"]
+mod faults;
 mod forge;
 #[path = "../support/lab.rs"]
 mod lab;

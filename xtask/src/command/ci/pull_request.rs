@@ -10,7 +10,7 @@ use crate::command::publication::Prepared;
 use crate::command::steps;
 use crate::command::trees::{Tree, differences};
 use crate::engine::{Environment, interrupt};
-use crate::registry::Registries;
+use crate::registry::{Kind, Registries, Trouble};
 use crate::workspace::{Checkout, TargetName};
 
 /// The most reasons that are named for one image.
@@ -38,14 +38,9 @@ pub(super) fn view(
     let unread = if global.offline {
         "no registry is asked".to_owned()
     } else {
-        match standings(prepared, registries, &everything(prepared)) {
-            Ok(standings) if !standings.is_empty() => return by_staging(prepared, standings),
-            Ok(_) => "no image has a staging repository".to_owned(),
-            Err(troubles) => {
-                anyhow::ensure!(!interrupt::interrupted(), "interrupted");
-                let trouble = troubles.first().map(ToString::to_string).unwrap_or_default();
-                format!("staged images cannot be read ({})", first_line(&trouble))
-            }
+        match readable(prepared, registries)? {
+            Ok(standings) => return by_staging(prepared, standings),
+            Err(why) => why,
         }
     };
     let (stale, source) = match since_base(prepared)? {
@@ -62,6 +57,41 @@ pub(super) fn view(
     Ok(View { standings, stale, to_test, source })
 }
 
+/// What is staged where anybody may read it; else why nothing is.
+///
+/// Registries do not tell whoever has no login whether a repository is closed or not there yet, as that of a new image:
+/// what stands in such a one is left out.
+fn readable(
+    prepared: &Prepared,
+    registries: &Registries,
+) -> anyhow::Result<Result<BTreeMap<TargetName, Standing>, String>> {
+    let mut names = everything(prepared);
+    names.retain(|name| prepared.destinations.contains_key(name));
+    let mut why = "no image has a staging repository".to_owned();
+    while !names.is_empty() {
+        let troubles = match standings(prepared, registries, &names) {
+            Ok(standings) => return Ok(Ok(standings)),
+            Err(troubles) => troubles,
+        };
+        anyhow::ensure!(!interrupt::interrupted(), "interrupted");
+        let first = troubles.first().map(ToString::to_string).unwrap_or_default();
+        why = format!("staged images cannot be read ({})", first_line(&first));
+        let is_closed = |trouble: &Trouble| {
+            matches!(
+                trouble.kind,
+                Kind::Unauthorized { login: false } | Kind::Forbidden { login: false }
+            )
+        };
+        if !troubles.iter().all(is_closed) {
+            break;
+        }
+        let closed: BTreeSet<_> = troubles.iter().map(|trouble| &trouble.repository).collect();
+        let staging = |name: &TargetName| prepared.destinations.get(name).map(|to| &to.staging);
+        names.retain(|name| staging(name).is_some_and(|staging| !closed.contains(staging)));
+    }
+    Ok(Err(why))
+}
+
 fn by_staging(
     prepared: &Prepared,
     standings: BTreeMap<TargetName, Standing>,
@@ -72,7 +102,7 @@ fn by_staging(
     for step in &prepared.plan.steps {
         let name = step.name();
         let Some(standing) = standings.get(&name) else {
-            // It is staged nowhere, so that only the base can tell.
+            // It is staged nowhere, or where we may not look, so that only the base can tell.
             if affected.is_none() {
                 affected = Some(since_base(prepared)?.ok().map(|(of, _)| shortened(of)));
             }
