@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::build::restricted;
 use super::github;
 use super::ground::ground;
+use super::parents::restricted;
 use super::pull_request::{View, view};
 use crate::ci::component::around;
 use crate::cli::{CiCheckArgs, Global, PublicationArgs};

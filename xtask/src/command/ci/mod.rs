@@ -7,6 +7,7 @@ mod generate;
 mod github;
 mod ground;
 mod names;
+mod parents;
 mod plan;
 mod publish;
 mod pull_request;

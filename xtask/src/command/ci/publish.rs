@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::build::index;
 use super::ground::{everything, ground, images, refuse_pull_request, standings};
+use super::parents::index;
 use super::{github, names};
 use crate::ci::{Standing, Work, is_on_parents};
 use crate::cli::{CiPublishArgs, Global, PublicationArgs};
