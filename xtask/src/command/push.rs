@@ -26,7 +26,9 @@ use crate::workspace::{Channel, Target, TargetName, VersionSource};
 pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode> {
     interrupt::listen();
     let channel = |loaded: &load::Loaded| {
-        let (git, event) = (&loaded.workspace.git, Environment::of_process().ci_event());
+        let workspace = &loaded.workspace;
+        let event = Environment::of_process().ci_event(&workspace.config.ci.branch);
+        let git = &workspace.git;
         Occasion { asked: args.channel, event, git, otherwise: Channel::Release }.channel()
     };
     let prepared = prepare(global, &args.publication, Extent::Named, &channel)?;

@@ -115,8 +115,9 @@ impl Environment {
     }
 
     /// The channel of the event for which CI runs this process (GitHub's `GITHUB_EVENT_NAME` and `GITHUB_REF`); nothing
-    /// elsewhere, or where the event says nothing.
-    pub fn ci_event(&self) -> Option<Channel> {
+    /// elsewhere, or where the event says nothing. `main` is the branch whose images are published; where it has the
+    /// usual name, so is its older one.
+    pub fn ci_event(&self, main: &str) -> Option<Channel> {
         if self.get("GITHUB_ACTIONS") != Some("true") {
             return None;
         }
@@ -125,7 +126,8 @@ impl Environment {
         }
         match self.get("GITHUB_REF")?.strip_prefix("refs/")?.split_once('/')? {
             ("tags", tag) if tag.starts_with('v') => Some(Channel::Release),
-            ("heads", "main" | "master") => Some(Channel::Main),
+            ("heads", branch) if branch == main => Some(Channel::Main),
+            ("heads", "master") if main == "main" => Some(Channel::Main),
             ("heads", _) => Some(Channel::Dev),
             _ => None,
         }
@@ -171,8 +173,10 @@ mod tests {
                 .with("GITHUB_ACTIONS", "true")
                 .with("GITHUB_EVENT_NAME", event)
                 .with("GITHUB_REF", reference);
-            assert_eq!(environment.ci_event(), expected, "{event} {reference}");
-            assert_eq!(environment.without("GITHUB_ACTIONS").ci_event(), None);
+            assert_eq!(environment.ci_event("main"), expected, "{event} {reference}");
+            let trunk = if expected == Some(Channel::Main) { Some(Channel::Dev) } else { expected };
+            assert_eq!(environment.ci_event("trunk"), trunk, "{event} {reference}");
+            assert_eq!(environment.without("GITHUB_ACTIONS").ci_event("main"), None);
         }
     }
 

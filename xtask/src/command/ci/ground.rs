@@ -49,7 +49,9 @@ pub(super) fn ground(
     asked: Option<Channel>,
 ) -> anyhow::Result<Prepared> {
     let channel = |loaded: &Loaded| {
-        let (git, event) = (&loaded.workspace.git, Environment::of_process().ci_event());
+        let workspace = &loaded.workspace;
+        let event = Environment::of_process().ci_event(&workspace.config.ci.branch);
+        let git = &workspace.git;
         Occasion { asked, event, git, otherwise: Channel::Release }.channel()
     };
     prepare(global, args, extent, &channel)
