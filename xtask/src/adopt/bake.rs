@@ -151,7 +151,6 @@ fn variables(body: &Body) -> Context<'static> {
         let before = rest.len();
         rest.retain(|(name, expression)| match expression.evaluate(&context) {
             Ok(value) => {
-                let value = if value.is_null() { Value::from("") } else { value };
                 context.declare_var(name.as_str(), value);
                 false
             }
@@ -401,7 +400,8 @@ impl Reader<'_> {
                         _ => return None,
                     };
                     // A null takes an inherited entry away.
-                    (!matches!(value, Expression::Null)).then(|| (name, self.value(value)))
+                    let is_null = matches!(self.evaluate(value), Some(Value::Null));
+                    (!is_null).then(|| (name, self.value(value)))
                 })
                 .collect(),
             Some(other) => match self.evaluate(other) {

@@ -22,6 +22,8 @@ const BARE: &str = "docker.io/library";
 pub(super) struct Prefixes {
     pub(super) registries: Vec<String>,
     pub(super) aliases: BTreeSet<String>,
+    /// Whether every image says itself where it is published.
+    pub(super) all_named: bool,
 }
 
 /// Finds the prefixes, and adds to the images what they say of each other.
@@ -42,6 +44,8 @@ pub(super) fn connect(
             own.repositories.clear();
         }
     }
+    prefixes.all_named = !merged.is_empty()
+        && merged.iter().all(|one| !one.image.publish || !one.image.repositories.is_empty());
     let owners = owners(merged);
     let labels = labels(merged);
     for one in merged.iter_mut() {

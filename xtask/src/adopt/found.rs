@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::text::Text;
 use crate::mistake::Place;
+use crate::reference::Platform;
 use crate::workspace::{Channel, clean, in_folder};
 
 /// The repository, as an absolute path in texts that are read: `cd "$(git rev-parse --show-toplevel)"` leads there.
@@ -116,12 +117,16 @@ impl Build {
     /// `--platform a,b`, `platforms: a,b`.
     pub(super) fn add_platforms(&mut self, text: &Text) {
         for part in text.parts(|c| c == ',' || c.is_whitespace()) {
-            match part
-                .as_known()
-                .filter(|known| known.parse::<crate::reference::Platform>().is_ok())
-            {
-                Some(known) => self.platforms.push(known.to_owned()),
-                None => self.notes.push(format!("the platform `{part}` is not known")),
+            match part.as_known().map(|known| (known, known.parse::<Platform>())) {
+                // The machine's own, for what is no image.
+                Some(("local", _)) => {}
+                Some((_, Ok(platform))) => {
+                    let platform = platform.to_string();
+                    if !self.platforms.contains(&platform) {
+                        self.platforms.push(platform);
+                    }
+                }
+                _ => self.notes.push(format!("the platform `{part}` is not known")),
             }
         }
     }

@@ -48,7 +48,9 @@ pub(super) fn section(prefixes: &Prefixes) -> String {
         format!("[{}]", items.join(", "))
     };
     let mut text = "[workspace.metadata.dockyard]\n".to_owned();
-    if prefixes.registries.is_empty() {
+    if prefixes.registries.is_empty() && prefixes.all_named {
+        text.push_str("# Each image names its own repositories.\n");
+    } else if prefixes.registries.is_empty() {
         text.push_str("# unsure: no build names a registry. Where are these images published?\n");
         text.push_str("# registries = [\"ghcr.io/acme\"]\n");
     } else {

@@ -83,6 +83,9 @@ pub fn has_section(text: &str) -> bool {
 
 /// Whether a tracked file's text may say something.
 pub fn is_read(path: &Utf8Path) -> bool {
+    if is_vendored(path) {
+        return false;
+    }
     let name = path.file_name().unwrap_or_default();
     let in_workflows = path.starts_with(".github/workflows") || path.starts_with(".github/actions");
     let is_yaml = matches!(path.extension(), Some("yml" | "yaml"));
@@ -117,22 +120,45 @@ pub fn wanted(repository: &Repository) -> BTreeSet<Utf8PathBuf> {
     files.filter(|file| !repository.texts.contains_key(file)).collect()
 }
 
-/// By its name, as far as that says it.
+/// Whether `path` lies in a folder of copies from elsewhere.
+fn is_vendored(path: &Utf8Path) -> bool {
+    path.components().any(|part| matches!(part.as_str(), "vendor" | "node_modules" | "third_party"))
+}
+
+/// By its name, as far as that says it: not a template of one, nor a program about them.
 fn is_dockerfile(name: &str) -> bool {
     let lower = name.to_lowercase();
     let other = [
-        ".dockerignore",
-        ".j2",
-        ".jinja",
-        ".tmpl",
-        ".tpl",
-        ".template",
-        ".md",
-        ".swp",
-        ".orig",
-        ".in",
+        "c",
+        "dockerignore",
+        "go",
+        "h",
+        "html",
+        "in",
+        "j2",
+        "java",
+        "jinja",
+        "js",
+        "json",
+        "lock",
+        "md",
+        "orig",
+        "py",
+        "rb",
+        "rs",
+        "rst",
+        "swp",
+        "template",
+        "tmpl",
+        "toml",
+        "tpl",
+        "ts",
+        "txt",
+        "vim",
+        "yaml",
+        "yml",
     ];
-    if other.iter().any(|end| lower.ends_with(end)) {
+    if Utf8Path::new(&lower).extension().is_some_and(|extension| other.contains(&extension)) {
         return false;
     }
     ["dockerfile", "containerfile"].iter().any(|word| {
@@ -163,7 +189,13 @@ pub fn adopt(
     let (dockerfiles, mut notes) = dockerfiles(repository, &found, known);
     let (mut merged, more) = merge::images(&found, &dockerfiles, &known.ids, repository);
     notes.extend(more);
-    let prefixes = connect::connect(&mut merged, &dockerfiles, repository);
+    let mut prefixes = connect::connect(&mut merged, &dockerfiles, repository);
+    if !known.dockerfiles.is_empty() {
+        // Images that are there already are published somewhere, too.
+        let (all, _) = self::dockerfiles(repository, &found, &Known::default());
+        let (mut every, _) = merge::images(&found, &all, &BTreeSet::new(), repository);
+        prefixes = connect::connect(&mut every, &all, repository);
+    }
     let (mut files, mut lines) = image_files(&merged, existing);
     let variants = merged.iter().flat_map(|one| &one.image.variants);
     let rooted = variants
@@ -237,7 +269,7 @@ fn dockerfiles(
     let by_name = repository
         .tracked
         .iter()
-        .filter(|path| path.file_name().is_some_and(is_dockerfile))
+        .filter(|path| path.file_name().is_some_and(is_dockerfile) && !is_vendored(path))
         .cloned();
     let all: BTreeSet<Utf8PathBuf> = by_build.chain(by_name).collect();
     let (mut parsed, mut notes) = (BTreeMap::new(), Vec::new());

@@ -100,6 +100,10 @@ impl<'a> Contexts<'a> {
 
     /// Keeps the hashes of files for the next run, where nobody else goes on with the index.
     pub(super) fn save(&mut self) {
+        // A look at what is not written yet leaves nothing behind.
+        if !self.unwritten.is_empty() {
+            return;
+        }
         if let Some(index) = Arc::get_mut(&mut self.index) {
             index.save();
         }

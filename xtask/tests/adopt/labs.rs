@@ -258,6 +258,8 @@ fn compose_in_a_repository_with_a_package() {
 #[test]
 fn compose_once_the_lines_are_added() {
     let repository = Repository::of("compose").adopted();
+    let again = repository.adopt().stdout;
+    assert!(again.contains("registries = [\"acme\"]"), "{again}");
     let cargo = repository.text("Cargo.toml");
     let repository = repository.file(
         "Cargo.toml",

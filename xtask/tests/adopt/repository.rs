@@ -128,6 +128,7 @@ impl Repository {
         let before = self.content();
         let dry = self.json(&["adopt", "--dockyard", DOCKYARD, "--dry-run", "--json"]);
         assert_eq!(self.content(), before, "the dry run wrote something");
+        assert!(!self.root.join("target").exists(), "the dry run wrote something");
         let said = self.adopt();
         assert_eq!(said.status, 0, "{}", said.stderr);
         let after = self.content();
