@@ -37,6 +37,7 @@ pub(super) fn of(
     let mut variants: Vec<Variant> =
         classes.iter().map(|class| variant(class, version, doubts)).collect();
     if variants.len() > 1 {
+        tags_once(&mut variants, doubts);
         let owners = variants.iter().filter(|one| has_latest(one)).count();
         for (number, (variant, name)) in variants.iter_mut().zip(names).enumerate() {
             variant.default =
@@ -57,6 +58,19 @@ pub(super) fn of(
         }
     }
     (variants, classes)
+}
+
+/// A tag belongs to one variant: builds that overwrote each other's are told apart, and the first keeps it.
+fn tags_once(variants: &mut [Variant], doubts: &mut BTreeSet<String>) {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for variant in variants {
+        let own: BTreeSet<String> = variant.tags.iter().map(|(_, tag)| tag.clone()).collect();
+        for tag in own.intersection(&taken).filter(|tag| *tag != DEV) {
+            doubts.insert(format!("several builds give the tag {tag}; the first variant has it"));
+        }
+        variant.tags.retain(|(_, tag)| tag == DEV || !taken.contains(tag));
+        taken.extend(own);
+    }
 }
 
 fn has_latest(variant: &Variant) -> bool {

@@ -104,3 +104,123 @@ fn where_dockyard_comes_from_is_said_by_a_person_or_known() {
         said.stdout
     );
 }
+
+/// What the binary writes for one Dockerfile and one further file.
+fn image_toml(path: &str, text: &str) -> String {
+    let repository = Repository::new()
+        .file("app/Dockerfile", "FROM scratch AS one\nFROM scratch AS two\n")
+        .file(path, text)
+        .committed()
+        .adopted();
+    repository.text("app/image.toml")
+}
+
+#[test]
+fn a_matrix_is_combined_as_github_does_it() {
+    let written = image_toml(
+        ".github/workflows/x.yml",
+        r#"
+on: push
+env: { NAME: ghcr.io/acme/app }
+jobs:
+  x:
+    strategy:
+      matrix:
+        line: [11, 12]
+        kind: [a, b]
+        exclude: [{ line: 11, kind: b }]
+        include:
+          - { line: 12, more: "yes" }
+          - { line: 13, kind: c }
+    steps:
+      - run: |
+          docker buildx build --push --build-arg LINE=${{ matrix.line }} --build-arg MORE=${{ matrix.more || 'no' }} \
+            -t $NAME:${{ matrix.kind }}${{ matrix.line }} app
+"#,
+    );
+    for expected in [
+        "tags = [\"a11\"]",
+        "tags = [\"a12\", \"b12\"]",
+        "tags = [\"c13\"]",
+        "LINE = \"13\"\nMORE = \"no\"",
+        "LINE = \"12\"\nMORE = \"yes\"",
+    ] {
+        assert!(written.contains(expected), "{expected}: {written}");
+    }
+    assert!(!written.contains("b11"), "{written}");
+}
+
+#[test]
+fn tags_of_metadata_action_go_to_their_channels() {
+    let written = image_toml(
+        ".github/workflows/x.yml",
+        r#"
+on: push
+jobs:
+  x:
+    steps:
+      - id: m
+        uses: docker/metadata-action@v5
+        with:
+          images: |
+            name=ghcr.io/Acme/App
+          flavor: |
+            latest=false
+          tags: |
+            type=ref,event=branch
+            type=ref,event=pr
+            type=semver,pattern=v{{major}}
+            type=sha,format=long,prefix=
+            type=raw,value=edge,enable={{is_default_branch}}
+            type=raw,value=never,enable=false
+      - uses: docker/build-push-action@v6
+        with: { context: app, push: true, tags: "${{ steps.m.outputs.tags }}", target: one }
+"#,
+    );
+    let expected = "tags = { dev = [\"dev\"], main = [\"{{ branch }}\", \"{{ commit }}\", \"edge\"], release = [\"v{{ major }}\", \"{{ commit }}\"] }";
+    assert!(written.contains(expected), "{written}");
+    assert!(written.contains("target = \"one\""), "{written}");
+}
+
+#[test]
+fn builds_that_overwrite_each_other_are_told_apart() {
+    let written = image_toml(
+        "build.sh",
+        "docker build --target one -t app:x -t app app\ndocker build --target two -t app:x app\n",
+    );
+    assert!(
+        written.contains("# unsure: several builds give the tag x; the first variant has it"),
+        "{written}"
+    );
+    assert!(
+        written.contains(
+            "[variants.one]\ndefault = true\ntarget = \"one\"\ntags = [\"x\", \"latest\"]"
+        ),
+        "{written}"
+    );
+}
+
+#[test]
+fn what_sources_say_differently_is_a_doubt() {
+    let repository = Repository::new()
+        .file("app/Dockerfile", "FROM scratch\nARG X\n")
+        .file("a.sh", "docker build --build-arg X=1 -t acme/app app\ndocker push acme/app\n")
+        .file("b.sh", "docker build --build-arg X=2 -f app/Dockerfile -t acme/app .\n")
+        .committed()
+        .adopted();
+    let written = repository.text("app/image.toml");
+    assert!(written.contains("# unsure: b.sh:1 builds with the context ., not app"), "{written}");
+    assert!(written.contains("# unsure: b.sh:1 sets X to `2`, not `1`"), "{written}");
+    assert!(written.contains("X = \"1\""), "{written}");
+}
+
+#[test]
+fn a_bake_file_in_json_and_nulls() {
+    let written = image_toml(
+        "docker-bake.json",
+        r#"{"variable": {"T": {"default": "1"}, "N": {"default": null}},
+            "target": {"app": {"context": "app", "tags": ["acme/app:${T}"], "args": {"A": "x${T}", "B": "${N}", "C": null}}}}"#,
+    );
+    assert!(written.contains("tags = [\"1\"]") && written.contains("A = \"x1\""), "{written}");
+    assert!(!written.contains("B = ") && !written.contains("C = "), "{written}");
+}
