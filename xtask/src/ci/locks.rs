@@ -1,9 +1,10 @@
 //! The workflow that opens a pull request with newer locks.
 
-use super::images::{Source, defaults, permissions, runs_on};
+use super::images::{defaults, permissions, runs_on};
 use super::login::logins;
 use super::runner::Runners;
 use super::step;
+use super::work::Source;
 use super::yaml::{self, Map, Node};
 
 /// Where the pull request comes from.

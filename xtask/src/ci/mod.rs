@@ -12,19 +12,23 @@
 
 mod action;
 pub mod component;
+mod each;
 mod images;
 pub mod job;
+mod levels;
 mod locks;
 mod login;
 mod runner;
 mod standing;
 mod step;
+mod work;
 mod yaml;
 
-pub use images::{Source, workflow};
+pub use images::{Images, images, runs_of};
 pub use locks::locks_workflow;
 pub use standing::{Standing, Todo, Work, is_on_parents, jobs, judge, needs};
 pub use step::{Profile, Xtask};
+pub use work::Source;
 
 /// The workflow of the images, relative to the repository's root.
 pub const IMAGES: &str = ".github/workflows/images.yml";

@@ -79,28 +79,32 @@ pub(super) fn login(login: &Login, condition: Option<&str>) -> Map {
     uses(action::LOGIN).with_some("if", condition).with("with", with)
 }
 
-pub(super) fn emulator() -> Map {
-    uses(action::QEMU)
+pub(super) fn emulator(condition: Option<&str>) -> Map {
+    uses(action::QEMU).with_some("if", condition)
 }
 
-pub(super) fn buildx() -> Map {
-    uses(action::BUILDX)
+pub(super) fn buildx(condition: Option<&str>) -> Map {
+    uses(action::BUILDX).with_some("if", condition)
 }
 
 /// Lets the steps that follow into GitHub's cache; otherwise only actions are.
-pub(super) fn cache_access() -> Map {
+pub(super) fn cache_access(condition: Option<&str>) -> Map {
     let variables = ["ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_SERVICE_V2"];
     let lines = variables
         .map(|name| format!("core.exportVariable('{name}', process.env.{name} ?? '');"))
         .to_vec();
-    uses(action::SCRIPT).with("with", Map::new().with("script", Node::Lines(lines)))
+    uses(action::SCRIPT)
+        .with_some("if", condition)
+        .with("with", Map::new().with("script", Node::Lines(lines)))
 }
 
 /// Removes toolchains that GitHub's own runners bring, and no image needs; nothing of anybody's own runner.
-pub(super) fn disk_room() -> Map {
+pub(super) fn disk_room(condition: Option<&str>) -> Map {
+    let hosted = "runner.environment == 'github-hosted'";
+    let condition = condition.map_or_else(|| hosted.to_owned(), |it| format!("{it} && {hosted}"));
     Map::new()
         .with("name", "Make room on the disk")
-        .with("if", "runner.environment == 'github-hosted'")
+        .with("if", condition)
         .with(
             "run",
             "sudo rm -rf /usr/local/lib/android /usr/share/dotnet /usr/local/.ghcup /opt/hostedtoolcache/CodeQL /usr/share/swift",

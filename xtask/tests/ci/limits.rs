@@ -1,10 +1,14 @@
 //! GitHub's limits, as its runner's source and documentation have them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use serde_json::Value;
+
+use super::lint::clean;
 use super::support::Workspace;
 use super::yaml::{Workflow, strings};
-use super::{every_character, generated, levels, support};
+use super::{IMAGES, every_character, generated, levels, read, support};
 
 /// `ParseOptions.MaxFileSize` of the runner's workflow parser, in characters.
 const MOST_CHARACTERS: usize = 1024 * 1024;
@@ -66,6 +70,50 @@ fn two_hundred_images_on_two_platforms_fit() {
     );
     assert_eq!(job["runs-on"].as_str(), Some("ubuntu-24.04-arm"));
     assert_eq!(strings(&workflow.job("publish")["needs"]).len(), 401);
+}
+
+#[test]
+fn more_than_fit_are_levels() {
+    let workspace = levels(500, 100);
+    let said = workspace.run(&["ci", "generate"]);
+    assert!(said.stderr.contains("1001 jobs are more"), "{}", said.stderr);
+    let text = read(workspace.root(), IMAGES);
+    let workflow = fits(&text);
+    let builds: Vec<&str> = workflow
+        .jobs()
+        .into_iter()
+        .map(|(id, _)| id)
+        .filter(|id| id.starts_with("level-"))
+        .collect();
+    // Two hundred runs each, fewer than one job may have.
+    assert_eq!(builds, ["level-1-1", "level-2-1", "level-3-1", "level-4-1", "level-5-1"]);
+    let job = workflow.job("level-3-1");
+    assert_eq!(strings(&job["needs"]), ["plan", "xtask-arm64", "level-2-1"]);
+    let last = strings(&workflow.job("publish")["needs"]);
+    assert_eq!(last, [&["plan"], builds.as_slice()].concat());
+    clean(workspace.root(), &[IMAGES]);
+
+    // The plan gives every job its runs, and none more than GitHub takes.
+    let output = workspace.root().join("output");
+    let variables = [
+        ("GITHUB_OUTPUT", output.as_path()),
+        ("GITHUB_ACTIONS", Path::new("true")),
+        ("GITHUB_EVENT_NAME", Path::new("pull_request")),
+    ];
+    let said = workspace.run_with("", &["ci", "plan", "--offline", "--quiet"], &variables);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let outputs = std::fs::read_to_string(output).unwrap();
+    let list = |name: &str| {
+        let line = outputs.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        let list: Value = serde_json::from_str(line.unwrap_or_else(|| panic!("{name}"))).unwrap();
+        list.as_array().unwrap().clone()
+    };
+    assert!(list("level-1-1").is_empty());
+    // Each base with what hangs together with it: every image of a level is on two of the level before.
+    assert_eq!(list("components").len(), 1);
+    let [check] = list("check-1").try_into().unwrap();
+    assert_eq!(check["image"], "image-0-000");
+    assert_eq!(check["runner"], serde_json::json!(["ubuntu-24.04"]));
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn is_there(program: &str, version: &str) -> bool {
 }
 
 /// actionlint and the schema find nothing in the workflows at `root`.
-fn clean(root: &Path, files: &[&str]) {
+pub(crate) fn clean(root: &Path, files: &[&str]) {
     for file in files {
         assert!(root.join(file).exists(), "{file}");
     }

@@ -4,14 +4,14 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
-use super::xtask::xtask;
-use crate::ci::{self, Source};
+use super::source::Ground;
+use crate::ci;
 use crate::cli::{CiGenerateArgs, Global};
 use crate::command::{FAILED, load};
 use crate::mistake::{Mistake, Mistakes};
-use crate::workspace::{self, Target, Workspace};
+use crate::workspace::{Target, Workspace};
 
 /// The command that mends a stale workflow.
 const COMMAND: &str = "cargo xtask ci generate";
@@ -20,25 +20,6 @@ const COMMAND: &str = "cargo xtask ci generate";
 struct Generated {
     file: &'static str,
     text: Option<String>,
-}
-
-/// The root of the repository that holds the workspace, where GitHub looks for workflows, and the workspace's folder in
-/// it.
-fn repository(root: &Utf8Path) -> anyhow::Result<(Utf8PathBuf, Option<String>)> {
-    let root = root.canonicalize_utf8().with_context(|| format!("failed to find {root}"))?;
-    let top = root.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&root);
-    let folder = root.strip_prefix(top).ok().map(workspace::shown).filter(|it| it != ".");
-    let plain = |folder: &String| {
-        folder.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte))
-    };
-    if let Some(folder) = folder.as_ref().filter(|folder| !plain(folder)) {
-        return Err(Mistake::new(format!(
-            "the workspace's folder in its repository is {folder:?}, which a workflow cannot name safely"
-        ))
-        .mend("name folders with letters, digits, `.`, `_` and `-`")
-        .into_error());
-    }
-    Ok((top.to_owned(), folder))
 }
 
 /// Whether there is something for `lock-update` to keep.
@@ -53,21 +34,22 @@ fn has_locks(workspace: &Workspace) -> bool {
 pub(super) fn run(global: &Global, args: &CiGenerateArgs) -> anyhow::Result<ExitCode> {
     let loaded = load::load(global, &load::Typed::default())?;
     let workspace = &loaded.workspace;
-    let xtask = xtask(&workspace.root)?;
-    let (repository, folder) = repository(&workspace.root)?;
-    let source = Source {
-        config: &workspace.config,
-        targets: &workspace.targets,
-        graph: &loaded.graph,
-        xtask: &xtask,
-        folder: folder.as_deref(),
-    };
+    let ground = Ground::of(&workspace.root)?;
+    let source = ground.source(&loaded);
+    let images = ci::images(&source);
+    if let (Some(jobs), false) = (images.levels, global.quiet) {
+        anstream::eprintln!(
+            "note: {jobs} jobs are more than a workflow of GitHub's holds, so that the jobs of {} are levels of the graph",
+            ci::IMAGES
+        );
+    }
     let locks = has_locks(workspace).then(|| ci::headed(&ci::locks_workflow(&source)));
     let generated = [
-        Generated { file: ci::IMAGES, text: Some(ci::headed(&ci::workflow(&source))) },
+        Generated { file: ci::IMAGES, text: Some(ci::headed(&images.text)) },
         Generated { file: ci::LOCKS, text: locks },
     ];
-    if args.check { check(&repository, &generated) } else { write(global, &repository, &generated) }
+    let repository = &ground.repository;
+    if args.check { check(repository, &generated) } else { write(global, repository, &generated) }
 }
 
 fn check(root: &Utf8Path, all: &[Generated]) -> anyhow::Result<ExitCode> {

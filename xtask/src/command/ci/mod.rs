@@ -11,6 +11,7 @@ mod parents;
 mod plan;
 mod publish;
 mod pull_request;
+mod source;
 mod xtask;
 
 use std::process::ExitCode;

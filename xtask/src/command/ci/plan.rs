@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::ground::{everything, ground, images, standings};
 use super::pull_request::{View, since_parent, view};
+use super::source::Ground;
 use super::{github, names};
 use crate::ci::{self, Standing, Work};
 use crate::cli::{CiPlanArgs, Global, PublicationArgs};
@@ -32,6 +33,11 @@ pub(super) fn run(global: &Global, args: &CiPlanArgs) -> anyhow::Result<ExitCode
     github::output("jobs", &serde_json::to_string(&jobs)?)?;
     github::output("components", &serde_json::to_string(&plan.components)?)?;
     github::output("publish", if plan.publish { "true" } else { "false" })?;
+    let stale = jobs.into_iter().chain(plan.components.iter().map(String::as_str)).collect();
+    let ground = Ground::of(&prepared.loaded.workspace.root)?;
+    for (name, runs) in ci::runs_of(&ground.source(&prepared.loaded), &stale) {
+        github::output(&name, &runs)?;
+    }
     github::summary(&report::ci_plan_summary(&plan, github::MOST_ROWS))?;
     if args.json {
         report::json(&plan)?;
