@@ -119,6 +119,12 @@ fn d_amd64_and_arm64_in_one_index_and_both_children_on_it() {
         }
     }
     assert_ne!(base.layers("amd64"), base.layers("arm64"));
+    // D5: each platform's cache is there, for whoever builds that one alone.
+    assert!(!said.stderr.contains("its cache was not written"), "{said}");
+    for platform in ["linux-amd64", "linux-arm64"] {
+        let tag = format!("buildcache-{platform}");
+        assert!(it.registry.tag("cs24-1/cs24-1-bot-base", &tag).is_some(), "{tag}: {said}");
+    }
 
     // What runs is of its platform, and the second time nothing is done.
     for (platform, machine) in PLATFORMS.into_iter().zip(["x86_64", "aarch64"]) {
