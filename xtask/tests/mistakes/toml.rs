@@ -48,10 +48,10 @@ fn unknown_keys() {
     toml(
         "colour = 1\n",
         &expect![[r#"
-        error: app/image.toml:1:1: unknown key `colour`
-          mend: known here: `args`, `build`, `cache`, `context`, `contexts`, `description`, `dockerfile`, `external`, `facts`, `id`, `image`, `labels`, `limits`, `name`, `parents`, `pixi`, `platforms`, `publish`, `repositories`, `secrets`, `ssh`, `tags`, `target`, `test`, `variants`, `version`
-        status 2
-    "#]],
+            error: app/image.toml:1:1: unknown key `colour`
+              mend: known here: `args`, `build`, `cache`, `ci`, `context`, `contexts`, `description`, `dockerfile`, `external`, `facts`, `id`, `image`, `labels`, `limits`, `name`, `parents`, `pixi`, `platforms`, `publish`, `repositories`, `secrets`, `ssh`, `tags`, `target`, `test`, `variants`, `version`
+            status 2
+        "#]],
     );
     toml(
         "[test]\nruns = []\n[test.http]\nports = 1\nport = 80\n",
