@@ -3,7 +3,9 @@
 use expect_test::expect;
 
 use super::native;
-use crate::support::{fields, find, graph, word, workspace};
+#[cfg(unix)]
+use crate::support::word;
+use crate::support::{fields, find, graph, workspace};
 
 #[test]
 fn arguments_are_passed_whole() {
