@@ -159,18 +159,23 @@ fn three_hundred_images_are_built_to_the_end() {
 #[test]
 fn a_container_gives_its_output_and_status() {
     let Some(lab) = lab() else { return };
-    lab.image("tool", "", "FROM registry.invalid/lab/base\nENTRYPOINT [\"/bin/sh\", \"-c\"]\n");
-    let said = lab.say(&["run", "tool"]);
-    assert!(said.status == Some(1) && said.stderr.contains("cargo xtask build tool"), "{said}");
-    lab.statuses(&["tool"], 0);
-    let said = lab.say(&["run", "tool", "--", "echo out; echo err >&2; exit 7"]);
+    // An earlier run's image would be run although it is stale.
+    let tool = &format!("tool-{}", &lab::token()[..8]);
+    lab.image(tool, "", "FROM registry.invalid/lab/base\nENTRYPOINT [\"/bin/sh\", \"-c\"]\n");
+    let said = lab.say(&["run", tool]);
+    assert!(
+        said.status == Some(1) && said.stderr.contains(&format!("cargo xtask build {tool}")),
+        "{said}"
+    );
+    lab.statuses(&[tool], 0);
+    let said = lab.say(&["run", tool, "--", "echo out; echo err >&2; exit 7"]);
     assert_eq!((said.status, said.stdout.as_str()), (Some(7), "out\n"), "{said}");
     assert!(said.stderr.contains("err\n"), "{said}");
     lab.file("work/x", "mounted");
-    let said = lab.say(&["run", "tool", "--mount", "work", "--", "cat x && echo made > y && pwd"]);
+    let said = lab.say(&["run", tool, "--mount", "work", "--", "cat x && echo made > y && pwd"]);
     assert_eq!((said.status, said.stdout.as_str()), (Some(0), "mounted/work\n"), "{said}");
     assert_eq!(std::fs::read_to_string(lab.root().join("work/y")).unwrap(), "made\n");
-    let said = lab.say(&["run", "tool", "--mount", "nowhere", "--", "true"]);
+    let said = lab.say(&["run", tool, "--mount", "nowhere", "--", "true"]);
     assert!(said.status == Some(2) && said.stderr.contains("nowhere"), "{said}");
 }
 
