@@ -33,6 +33,8 @@ mod select;
 mod session;
 mod setup;
 mod steps;
+mod stops;
+mod tagging;
 mod tags;
 mod test;
 mod trees;

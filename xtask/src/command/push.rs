@@ -7,21 +7,20 @@ use anyhow::Context as _;
 
 use super::make::{Maker, Missing};
 use super::publication::{Extent, Prepared, Staged, prepare, registries, troubles};
+use super::stops::{before_building, can_write, collisions, refuse_conflicts};
+use super::tagging::write;
 use super::verify::Verifier;
 use super::{FAILED, ask, dirty, load, steps};
 use crate::cli::{Global, PromoteArgs, PublicationArgs, PushArgs};
 use crate::engine::{Environment, interrupt};
 use crate::key::state_folder;
-use crate::mistake::{Mistake, Mistakes, Place};
+use crate::mistake::Mistakes;
 use crate::plan::Step;
-use crate::publish::{
-    self, Change, Decided, Entry, Holding, Journal, Note, Publication, take_turn,
-};
-use crate::reference::Repository;
+use crate::publish::{self, Decided, Holding, Journal, Note, Publication, take_turn};
 use crate::registry::Registries;
 use crate::report::{self, PublicationJson, PublishedImage};
 use crate::tags::Occasion;
-use crate::workspace::{Channel, Target, TargetName, VersionSource};
+use crate::workspace::{Channel, TargetName};
 
 pub(super) fn push(global: &Global, args: &PushArgs) -> anyhow::Result<ExitCode> {
     interrupt::listen();
@@ -220,60 +219,6 @@ fn say_unfinished(left: &Note) {
     );
 }
 
-/// # Errors
-/// Every repository that cannot be written.
-fn can_write<'r>(
-    registries: &Registries,
-    repositories: impl Iterator<Item = &'r Repository>,
-) -> anyhow::Result<()> {
-    let repositories: BTreeSet<&Repository> = repositories.collect();
-    let repositories: Vec<&Repository> = repositories.into_iter().collect();
-    publish::all(publish::parallel(&repositories, |repository| registries.can_write(repository)))
-        .map(drop)
-        .map_err(troubles)
-}
-
-/// What would stop the publication is found before hours of building: versions that are taken.
-fn before_building(
-    prepared: &Prepared,
-    registries: &Registries,
-    missing: &Missing<'_>,
-) -> anyhow::Result<()> {
-    let mut names = Vec::new();
-    for step in missing.published(prepared) {
-        let wanted = prepared.names(step, &step.tags);
-        names.extend(wanted.into_iter().filter(|name| name.immutable).map(|name| (step, name)));
-    }
-    let taken = publish::all(publish::parallel(&names, |(step, name)| {
-        publish::taken(registries, name, &step.key)
-    }))
-    .map_err(troubles)?;
-    let mut mistakes = Mistakes::default();
-    for ((step, name), why) in names.iter().zip(taken) {
-        let Some(why) = why else { continue };
-        mistakes.push(
-            Mistake::new(format!(
-                "{}:{} is published, and {why}",
-                name.repository.familiar(),
-                name.tag
-            ))
-            .at(version_place(&step.target).unwrap_or_else(|| name.place.clone()))
-            .mend(format!(
-                "a published version never changes: raise the version of {}",
-                step.name()
-            )),
-        );
-    }
-    Ok(mistakes.none()?)
-}
-
-fn version_place(target: &Target) -> Option<Place> {
-    target.version.as_ref().map(|version| match version {
-        VersionSource::Literal(text) => text.place.clone(),
-        VersionSource::File { place, .. } | VersionSource::GitTag { place, .. } => place.clone(),
-    })
-}
-
 /// Each published image with all its names.
 fn publications(
     prepared: &Prepared,
@@ -307,109 +252,11 @@ fn publications(
     Ok(publications)
 }
 
-/// Observed facts may make two names one.
-fn collisions(publications: &[Publication]) -> Vec<Mistake> {
-    let mut owners = BTreeMap::new();
-    let mut mistakes = Vec::new();
-    for name in publications.iter().flat_map(|publication| &publication.names) {
-        if let Some(other) = owners.insert((&name.repository, &name.tag), &name.target)
-            && *other != name.target
-        {
-            let what = format!(
-                "{other} and {} both want the tag {}:{}",
-                name.target,
-                name.repository.familiar(),
-                name.tag
-            );
-            mistakes.push(
-                Mistake::new(what).at(name.place.clone()).mend("give one of them other `tags`"),
-            );
-        }
-    }
-    mistakes
-}
-
-fn refuse_conflicts(decided: &[Decided]) -> Result<(), Mistakes> {
-    let mut mistakes = Mistakes::default();
-    for one in decided {
-        if let Change::Conflict { why, mend } = &one.change {
-            mistakes
-                .push(Mistake::new(why.clone()).at(one.wanted.place.clone()).mend(mend.clone()));
-        }
-    }
-    mistakes.none()
-}
-
 fn confirm(args: &PublicationArgs, decided: &[Decided]) -> anyhow::Result<bool> {
     if args.yes || !ask::is_there_somebody() {
         return Ok(true);
     }
     ask::confirm(&format!("write these tags ({})?", report::counts(decided)))
-}
-
-fn write(
-    global: &Global,
-    prepared: &Prepared,
-    registries: &Registries,
-    publications: &[Publication],
-    decided: &[Decided],
-) -> anyhow::Result<()> {
-    let say = |text: String| {
-        if !global.quiet {
-            anstream::eprintln!("{text}");
-        }
-    };
-    publish::copy(registries, publications, decided, &|repository, digest| {
-        say(format!("copied {} to {}", &digest.hex()[..12], repository.familiar()));
-    })
-    .map_err(|failures| {
-        troubles(failures)
-            .context("no tag was written anywhere; the same command goes on from here")
-    })?;
-    if interrupt::interrupted() {
-        anyhow::bail!("interrupted before any tag was written");
-    }
-    let entries = publish::ordered(decided)
-        .into_iter()
-        .map(|one| Entry {
-            repository: one.wanted.repository.clone(),
-            tag: one.wanted.tag.clone(),
-            digest: one.digest.clone(),
-            from: match &one.change {
-                Change::Move { from } => Some(from.clone()),
-                _ => None,
-            },
-            immutable: one.wanted.immutable,
-            done: false,
-        })
-        .collect();
-    let workspace = &prepared.loaded.workspace;
-    let note = Note {
-        commit: workspace.git.commit.as_ref().map(|commit| commit.hash.clone()),
-        channel: prepared.channel,
-        began: jiff::Timestamp::now().to_string(),
-        entries,
-    };
-    let journal = Journal::begin(&state_folder(&workspace.root), note)?;
-    publish::write(registries, publications, decided, journal, &|one| {
-        say(format!(
-            "{}:{} → {}",
-            one.wanted.repository.familiar(),
-            one.wanted.tag,
-            &one.digest.hex()[..12]
-        ));
-    })
-    .map_err(|not_written| {
-        let state = format!(
-            "{} of {} tags were written; the same command writes the others",
-            not_written.written, not_written.of
-        );
-        if interrupt::interrupted() {
-            // Of an interrupted command no error is shown, but this has to be known.
-            anstream::eprintln!("{state}");
-        }
-        troubles(not_written.reasons).context(state)
-    })
 }
 
 fn dry_run(
