@@ -234,6 +234,10 @@ fn compose_in_a_repository_with_a_package() {
             [workspace.metadata.dockyard]
             registries = ["acme"]
 
+            # The xtask is compiled in every fresh clone, and in CI: symbols of its dependencies are a quarter of that time.
+            [profile.dev.package."*"]
+            debug = false
+
             # What runs once a file, and nothing else, is worth an optimising compiler's time.
             [profile.dev.package.dockyard-context]
             opt-level = 2
