@@ -131,7 +131,8 @@ impl Records {
     pub fn keep_lines(&self, key: &PlatformKey) -> anyhow::Result<()> {
         for read in &key.reads {
             let file = self.manifest(&read.manifest.digest());
-            if !file.exists() {
+            // An empty one is what a machine that went down may have left of it.
+            if !file.metadata().is_ok_and(|metadata| metadata.len() > 0) {
                 let text: String = read.manifest.lines()?.iter().map(Line::to_text).collect();
                 replace(&file, text.as_bytes())
                     .with_context(|| format!("failed to write {file}"))?;
@@ -199,13 +200,13 @@ impl Records {
     }
 }
 
-/// Writes `file` whole or not at all.
+/// Writes `file` whole or not at all, whatever ends this process. Not so where the machine itself ends: what is then
+/// empty or cut off cannot be read, and is no record; waiting for the disk twice an image would cost every build more.
 fn replace(file: &Utf8Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Utf8Path::new("."));
     fs::create_dir_all(folder)?;
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
     temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
     temporary.persist(file)?;
     Ok(())
 }
