@@ -10,8 +10,12 @@ pub mod test;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use schedule::Schedule;
+
+/// Jobs that took no longer than this may be done together: what the failure of one costs the others is no more.
+const QUICK: Duration = Duration::from_secs(10);
 
 /// A piece of work.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +25,8 @@ pub struct Job {
     pub needs: Vec<usize>,
     /// How long it took the last time, where that is known.
     pub last_seconds: Option<f64>,
+    /// Whether it may be done by the process that does others, as long as it is quick.
+    pub shares: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +35,15 @@ pub struct Limits {
     pub parallel: usize,
     /// After a failure, run everything that does not depend on it.
     pub keep_going: bool,
+    /// How many jobs one process does at the most.
+    pub together: usize,
+}
+
+impl Limits {
+    /// A process for each job.
+    pub fn new(parallel: usize, keep_going: bool) -> Self {
+        Self { parallel, keep_going, together: 1 }
+    }
 }
 
 /// What became of a job.
@@ -54,6 +69,10 @@ pub enum Moment<'a, T, E> {
 /// What is told to whoever watches: a job's index and what happened to it.
 pub type Observe<'a, T, E> = &'a (dyn Fn(usize, Moment<'_, T, E>) + Sync);
 
+/// What does jobs together.
+pub type Work<'a, T, E> = &'a (dyn Fn(&[usize]) -> Results<T, E> + Sync);
+type Results<T, E> = Vec<Result<T, E>>;
+
 struct Shared<T, E> {
     schedule: Schedule,
     outcomes: Vec<Option<Outcome<T, E>>>,
@@ -76,18 +95,41 @@ pub fn run<T: Send, E: Send>(
     work: &(dyn Fn(usize) -> Result<T, E> + Sync),
     observe: Observe<'_, T, E>,
 ) -> Vec<Outcome<T, E>> {
+    let limits = Limits { together: 1, ..limits };
+    let one_by_one = |indices: &[usize]| indices.iter().map(|index| work(*index)).collect();
+    run_together(jobs, limits, stop, &one_by_one, observe)
+}
+
+/// As [`run`]; `work` gets the indices of jobs that it does together, and gives a result for each, in their order.
+///
+/// Jobs are done together that [share](Job::shares), where more are ready than there is room for, and where they are
+/// expected to be quick: their last time says so, or all those of this run did that have ended.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_together<T: Send, E: Send>(
+    jobs: &[Job],
+    limits: Limits,
+    stop: &(dyn Fn() -> bool + Sync),
+    work: Work<'_, T, E>,
+    observe: Observe<'_, T, E>,
+) -> Vec<Outcome<T, E>> {
     let shared = Mutex::new(Shared {
-        schedule: Schedule::new(jobs),
+        schedule: Schedule::new(jobs, limits),
         outcomes: jobs.iter().map(|_| None).collect(),
         panic: None,
     });
     let changed = Condvar::new();
     let worker = || {
         let works = || {
-            while let Some(index) = next(&shared, &changed, stop, observe) {
-                let result = work(index);
+            while let Some(indices) = next(&shared, &changed, stop, observe) {
+                let start = Instant::now();
+                let results = work(&indices);
                 let mut shared = lock(&shared);
-                shared.end(index, result, jobs, limits.keep_going, observe);
+                shared.schedule.ended(&indices, start.elapsed());
+                for (index, result) in indices.into_iter().zip(results) {
+                    shared.end(index, result, jobs, observe);
+                }
                 changed.notify_all();
             }
         };
@@ -114,13 +156,13 @@ pub fn run<T: Send, E: Send>(
     left.collect()
 }
 
-/// The next job, waiting until there is one; nothing when none will come.
+/// The next jobs, waiting until there are some; nothing when none will come.
 fn next<T, E>(
     shared: &Mutex<Shared<T, E>>,
     changed: &Condvar,
     stop: &(dyn Fn() -> bool + Sync),
     observe: Observe<'_, T, E>,
-) -> Option<usize> {
+) -> Option<Vec<usize>> {
     let mut shared = lock(shared);
     loop {
         // The job that panicked never ends: nobody may wait for it.
@@ -130,9 +172,12 @@ fn next<T, E>(
         if stop() {
             shared.schedule.stop();
         }
-        if let Some(index) = shared.schedule.start() {
-            observe(index, Moment::Started);
-            return Some(index);
+        let indices = shared.schedule.start();
+        if !indices.is_empty() {
+            for index in &indices {
+                observe(*index, Moment::Started);
+            }
+            return Some(indices);
         }
         if shared.schedule.is_over() {
             return None;
@@ -147,7 +192,6 @@ impl<T, E> Shared<T, E> {
         index: usize,
         result: Result<T, E>,
         jobs: &[Job],
-        keep_going: bool,
         observe: Observe<'_, T, E>,
     ) {
         let outcome = match result {
@@ -156,7 +200,7 @@ impl<T, E> Shared<T, E> {
                 Outcome::Done(done)
             }
             Err(error) => {
-                self.schedule.failed(keep_going);
+                self.schedule.failed();
                 Outcome::Failed(error)
             }
         };

@@ -14,7 +14,7 @@ use super::{FAILED, check, plan, setup};
 use crate::cli::{BuildArgs, BuildCommand, Global};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::{Origin, interrupt};
-use crate::execute::target::{Made, NotMade, Workshop, file_name, secrets};
+use crate::execute::target::{Logged, Made, NotMade, Workshop, file_name, secrets};
 use crate::execute::{self, Job, Limits, Moment, Outcome};
 use crate::key::{Records, state_folder};
 use crate::plan::{Action, Plan, Step};
@@ -25,6 +25,8 @@ use crate::workspace::TargetName;
 /// Builds at once where nobody says otherwise, however few cores there are: most of a build is waiting for the engine,
 /// which has limits of its own.
 const JOBS: usize = 8;
+/// How many targets one process builds at the most. With more, the last of a group holds up what waits for the first.
+const TOGETHER: usize = 12;
 
 /// How a build is run, beside what is built.
 #[derive(Clone, Copy, Debug, Default)]
@@ -183,22 +185,35 @@ pub(super) fn execute(
             name: step.name().to_string(),
             needs,
             last_seconds: step.last_seconds.filter(|_| step.action == Action::Build),
+            shares: step.action == Action::Build && workshop.shares(step),
         })
         .collect();
     let parallel = options.jobs.map_or(JOBS, usize::from);
-    let limits = Limits { parallel, keep_going: options.keep_going };
+    // Whoever says how many are built at once, means it.
+    let together = if options.jobs.is_some() { 1 } else { TOGETHER };
+    let limits = Limits { parallel, keep_going: options.keep_going, together };
     let style = Style::of_stderr(global.verbose, global.quiet);
     let board = Board::new(jobs.iter().map(|job| job.name.clone()).collect(), style);
-    let work = |index: usize| {
-        let step = &plan.steps[index];
-        let log = logs.join(format!("{}.log", file_name(&step.name())));
-        let mut made = workshop.make(step, &log, &|event| board.event(index, event))?;
-        after(step, &mut made, &|text| {
-            if !global.quiet {
-                board.print(&format!("{}: {text}\n", step.name()));
-            }
-        })?;
-        Ok(made)
+    let work = |indices: &[usize]| {
+        let steps: Vec<(&Step, Utf8PathBuf)> = indices
+            .iter()
+            .map(|index| &plan.steps[*index])
+            .map(|step| (step, logs.join(format!("{}.log", file_name(&step.name())))))
+            .collect();
+        let steps: Vec<Logged<'_>> =
+            steps.iter().map(|(step, log)| (*step, log.as_path())).collect();
+        let made = workshop
+            .make_together(&steps, &|position, event| board.event(indices[position], event));
+        let finished = steps.iter().zip(made).map(|((step, _), made)| {
+            let mut made = made?;
+            after(step, &mut made, &|text| {
+                if !global.quiet {
+                    board.print(&format!("{}: {text}\n", step.name()));
+                }
+            })?;
+            Ok(made)
+        });
+        finished.collect()
     };
     let observe = |index: usize, moment: Moment<'_, Made, NotMade>| match moment {
         Moment::Started if plan.steps[index].action == Action::Skip => {}
@@ -214,7 +229,7 @@ pub(super) fn execute(
             }
         }
     };
-    let outcomes = execute::run(&jobs, limits, &interrupt::interrupted, &work, &observe);
+    let outcomes = execute::run_together(&jobs, limits, &interrupt::interrupted, &work, &observe);
     board.close();
     // After a failure or Ctrl-C too: what was built has replaced something.
     if let Err(error) = workshop.tidy() {
@@ -350,6 +365,7 @@ pub(super) fn commands(
             step,
             parents: &parents,
             metadata_file: Utf8Path::new("target/dockyard/metadata.json"),
+            source_policy: None,
             no_cache: false,
             caching: &session.caching,
             secrets: &secrets(step),

@@ -88,7 +88,7 @@ fn ask(
     let names: Vec<&Reference> = bases.keys().collect();
     let jobs: Vec<Job> =
         names.iter().map(|name| Job { name: name.familiar(), ..Job::default() }).collect();
-    let limits = Limits { parallel: AT_ONCE, keep_going: true };
+    let limits = Limits::new(AT_ONCE, true);
     let work = |index: usize| {
         let name = names[index];
         let written = name.digest.as_ref();

@@ -113,7 +113,7 @@ fn test(
         items.iter().map(|item| Job { name: label(item), ..Job::default() }).collect();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let parallel = args.jobs.map_or_else(|| cores.min(MOST_JOBS), usize::from);
-    let limits = Limits { parallel, keep_going: args.keep_going };
+    let limits = Limits::new(parallel, args.keep_going);
     let style = Style::of_stderr(global.verbose, global.quiet);
     // Lines of two tests must not mix.
     let output = Mutex::new(());

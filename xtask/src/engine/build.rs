@@ -6,15 +6,19 @@
 mod failure;
 mod log;
 mod tally;
+mod together;
 
 use std::io::Read;
+use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use failure::{BuildFailure, Cause, Excerpt};
+pub use together::{Part, run_together};
 
+use super::child::Stopped;
 use super::progress::{Event, Progress, Warning};
 use super::{Invocation, child, interrupt};
 use log::Log;
@@ -58,15 +62,8 @@ pub fn run_build(
     if interrupt::interrupted() {
         return Err(fails(Cause::Interrupted));
     }
-    let mut log_file = Log::create(log, invocation).map_err(|error| {
-        fails(Cause::NotStarted(format!("failed to write the log {log}: {error}")))
-    })?;
-    let (handle, chunks) = start_child(invocation).map_err(|error| {
-        let program = invocation.argv().next().unwrap_or_default().to_owned();
-        fails(Cause::NotStarted(format!("failed to start {program}: {error}")))
-    })?;
-    let guard = EndOnPanic(&handle);
-
+    let mut log_file =
+        Log::create(log, invocation).map_err(|error| fails(Cause::no_log(log, &error)))?;
     let mut tally = Tally::default();
     let mut pass_on = |event: Event| {
         log_file.event(&event);
@@ -74,10 +71,9 @@ pub fn run_build(
         tally.take(event);
     };
     let mut progress = Progress::default();
-    follow(&handle, &chunks, |bytes| progress.feed(bytes, &mut pass_on));
+    let status = attend(invocation, |bytes| progress.feed(bytes, &mut pass_on))
+        .map_err(|error| fails(Cause::no_program(invocation, &error)))?;
     progress.finish(&mut pass_on);
-    let status = child::wait(&handle, None).map(|output| output.status);
-    drop(guard);
 
     let time = start.elapsed();
     match &status {
@@ -85,17 +81,25 @@ pub fn run_build(
         Err(stopped) => log_file.end(&format!("{stopped} after {:.1} s", time.as_secs_f64())),
     }
     match status {
-        Ok(status) if status.success() => Ok(Built {
-            time,
-            steps_run: tally.run.len(),
-            steps_cached: tally.cached.len(),
-            warnings: tally.warnings.into_iter().collect(),
-            cache_troubles: tally.cache_troubles.into_iter().collect(),
-            log: log.to_owned(),
-            log_error: log_file.error,
-        }),
+        Ok(status) if status.success() => Ok(tally.into_built(time, log.to_owned(), log_file)),
         status => Err(Box::new(tally.into_failure(&status, time, log.to_owned()))),
     }
+}
+
+/// Runs a build to its end, and feeds what it writes as it comes.
+///
+/// # Errors
+/// When it cannot be started.
+fn attend(
+    invocation: &Invocation,
+    feed: impl FnMut(&[u8]),
+) -> std::io::Result<Result<ExitStatus, Stopped>> {
+    let (handle, chunks) = start_child(invocation)?;
+    let guard = EndOnPanic(&handle);
+    follow(&handle, &chunks, feed);
+    let status = child::wait(&handle, None).map(|output| output.status);
+    drop(guard);
+    Ok(status)
 }
 
 /// Starts the child with stdout and stderr as one pipe, and reads that pipe on a thread of its own: a child that is

@@ -1,11 +1,11 @@
 //! The `docker buildx build` that makes one step of a plan. A function of its arguments: what is printed by a dry run
 //! is what runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Builder, Caching, Engine, Invocation, Store};
+use super::{Builder, Caching, Engine, Invocation, Store, sources, substitute};
 use crate::graph::Binding;
 use crate::plan::Step;
 use crate::reference::{Digest, Reference};
@@ -47,6 +47,8 @@ pub struct Build<'a> {
     pub parents: &'a BTreeMap<TargetName, Parent>,
     /// Where buildx writes the digest of what it made.
     pub metadata_file: &'a Utf8Path,
+    /// A file that says of [`Build::engine_images`] that they are ([`sources`]), where there are some.
+    pub source_policy: Option<&'a Utf8Path>,
     pub no_cache: bool,
     pub caching: &'a Caching,
     /// The values of secrets that come from variables, by variable.
@@ -97,9 +99,7 @@ impl Build<'_> {
         args.push("--".to_owned());
         args.push(crate::workspace::shown(&target.context));
         let command = self.engine.buildx().args(args).folder(self.root);
-        let command = self.caching.let_in(step, command);
-        let command =
-            self.tuning().iter().fold(command, |command, (name, value)| command.env(*name, *value));
+        let command = self.tuned(self.caching.let_in(step, command));
         self.secrets
             .iter()
             .filter(|(name, _)| {
@@ -111,11 +111,37 @@ impl Build<'_> {
             .fold(command, |command, (name, value)| command.secret_env(name, value))
     }
 
+    /// `command` with the variables that spare time.
+    pub(super) fn tuned(&self, command: Invocation) -> Invocation {
+        let tuning = self.tuning().iter().copied();
+        let command = tuning.fold(command, |command, (name, value)| command.env(name, value));
+        match self.source_policy {
+            Some(file) => command.env(sources::POLICY, file.as_str()),
+            None => command,
+        }
+    }
+
+    /// The images that are only in the engine, where the builder would look elsewhere first ([`sources`]).
+    pub fn engine_images(&self) -> BTreeSet<Reference> {
+        let asks_elsewhere =
+            self.engine.store == Store::Containerd && self.builder.sees_engine_images();
+        if !asks_elsewhere || self.engine.api < sources::KEEPS_NAMES {
+            return BTreeSet::new();
+        }
+        let parents = self.parents.values().filter_map(|parent| match parent {
+            Parent::Local(name) => Some(name),
+            Parent::Layout { .. } | Parent::Published(_) => None,
+        });
+        let in_engine = |name: &&String| name.starts_with(substitute::REGISTRY);
+        let substitutes = self.step.bound.values().filter(in_engine);
+        parents.chain(substitutes).filter_map(|name| name.parse().ok()).collect()
+    }
+
     /// Variables that make buildx start faster, and change nothing of what it builds. Half of a small build's processor
     /// time is its own start.
     fn tuning(&self) -> &'static [(&'static str, &'static str)] {
         // Go's garbage collector, which would run several times before the build begins.
-        const COLLECT_LATER: (&str, &str) = ("GOGC", "400");
+        const COLLECT_LATER: (&str, &str) = ("GOGC", "1600");
         // A further question to the engine, for a provenance in the metadata file that nobody reads.
         const NO_QUESTION: (&str, &str) = ("BUILDX_METADATA_PROVENANCE", "disabled");
         // Six git processes, for commit and remote in the provenance.
@@ -135,7 +161,7 @@ impl Build<'_> {
     }
 
     /// The written arguments, and those that name a parent or a bound base.
-    fn build_args(&self) -> BTreeMap<String, String> {
+    pub(super) fn build_args(&self) -> BTreeMap<String, String> {
         let mut args = self.step.args.clone();
         for edge in &self.step.parents {
             if let (Binding::Argument(argument), Some(parent)) =
@@ -157,7 +183,7 @@ impl Build<'_> {
         args
     }
 
-    fn contexts(&self) -> BTreeMap<String, String> {
+    pub(super) fn contexts(&self) -> BTreeMap<String, String> {
         let mut contexts = BTreeMap::new();
         for (name, source) in &self.step.target.contexts {
             let value = match source {

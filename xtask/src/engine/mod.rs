@@ -6,6 +6,7 @@
 //! commands.
 
 mod authorities;
+pub mod bake;
 pub mod build;
 mod builder;
 pub mod buildx;
@@ -32,6 +33,7 @@ pub mod probe;
 pub mod progress;
 mod remembered;
 mod size;
+pub mod sources;
 pub mod substitute;
 mod untag;
 mod version;

@@ -5,6 +5,7 @@
 
 mod base64;
 mod lines;
+mod many;
 mod step;
 mod stream;
 mod wire;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use lines::printable;
+pub use many::ProgressOfMany;
 pub use step::Step;
 
 use lines::Lines;

@@ -1,8 +1,9 @@
-//! Which job starts next. Pure: no threads, no clock.
+//! Which jobs start next, and which of them together. Pure: no threads, no clock.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::Job;
+use super::{Job, Limits, QUICK};
 
 /// What has to be known to name the next job.
 #[derive(Debug)]
@@ -15,12 +16,39 @@ pub(super) struct Schedule {
     /// Ranks of the jobs that may start.
     ready: BTreeSet<usize>,
     by_rank: Vec<usize>,
+    /// Whether the job may be done with others, by its index; where its last time is known, that decides.
+    shares: Vec<Shares>,
+    limits: Limits,
+    /// Processes: jobs that are done together are one.
     running: usize,
+    /// Those that do more than one job.
+    groups: usize,
+    /// What is known of jobs that share and whose last time is not known: whether one has ended, and all were quick.
+    found_quick: Option<bool>,
     stopped: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shares {
+    Never,
+    /// As long as those are quick that have ended.
+    WhileQuick,
+    Always,
+}
+
+impl Shares {
+    fn of(job: &Job) -> Self {
+        match job.last_seconds {
+            _ if !job.shares => Self::Never,
+            None => Self::WhileQuick,
+            Some(seconds) if seconds <= QUICK.as_secs_f64() => Self::Always,
+            Some(_) => Self::Never,
+        }
+    }
+}
+
 impl Schedule {
-    pub(super) fn new(jobs: &[Job]) -> Self {
+    pub(super) fn new(jobs: &[Job], limits: Limits) -> Self {
         let dependents = direct_dependents(jobs);
         let waits_for: Vec<usize> = jobs.iter().map(|job| unique_needs(job).len()).collect();
         let chains = remaining_chains(jobs, &dependents);
@@ -34,22 +62,69 @@ impl Schedule {
             .filter(|index| waits_for[*index] == 0)
             .map(|index| rank[index])
             .collect();
-        Self { waits_for, dependents, rank, ready, by_rank, running: 0, stopped: false }
-    }
-
-    /// The next job that may start now; it counts as running.
-    pub(super) fn start(&mut self) -> Option<usize> {
-        if self.stopped {
-            return None;
+        Self {
+            waits_for,
+            dependents,
+            rank,
+            ready,
+            by_rank,
+            shares: jobs.iter().map(Shares::of).collect(),
+            limits,
+            running: 0,
+            groups: 0,
+            found_quick: None,
+            stopped: false,
         }
-        let rank = self.ready.pop_first()?;
-        self.running += 1;
-        Some(self.by_rank[rank])
     }
 
-    /// A running job succeeded.
-    pub(super) fn done(&mut self, index: usize) {
+    /// The jobs that one process may start now, none or several. It counts as running until [`ended`](Self::ended).
+    ///
+    /// Jobs that share are spread evenly over half of the processes that there may be, which is room enough: the others
+    /// would only start up while these wait.
+    pub(super) fn start(&mut self) -> Vec<usize> {
+        let parallel = self.limits.parallel.max(1);
+        let free = parallel.saturating_sub(self.running);
+        let Some(first) = self.ready.first().copied().filter(|_| !self.stopped && free > 0) else {
+            return Vec::new();
+        };
+        let mut ranks = vec![first];
+        if self.limits.together > 1 && self.is_shared(first) {
+            let shared: Vec<usize> =
+                self.ready.iter().copied().filter(|rank| self.is_shared(*rank)).collect();
+            let room = parallel.div_ceil(2).saturating_sub(self.groups).min(free);
+            if shared.len() > 1 && room == 0 {
+                return Vec::new();
+            }
+            let share = shared.len().div_ceil(room.max(1)).min(self.limits.together);
+            ranks = shared.into_iter().take(share).collect();
+        }
+        for rank in &ranks {
+            self.ready.remove(rank);
+        }
+        self.running += 1;
+        self.groups += usize::from(ranks.len() > 1);
+        ranks.into_iter().map(|rank| self.by_rank[rank]).collect()
+    }
+
+    fn is_shared(&self, rank: usize) -> bool {
+        match self.shares[self.by_rank[rank]] {
+            Shares::Never => false,
+            Shares::WhileQuick => self.found_quick == Some(true),
+            Shares::Always => true,
+        }
+    }
+
+    /// What [`start`](Self::start) gave has ended, after `time`.
+    pub(super) fn ended(&mut self, jobs: &[usize], time: Duration) {
         self.running -= 1;
+        self.groups -= usize::from(jobs.len() > 1);
+        if jobs.iter().any(|job| self.shares[*job] == Shares::WhileQuick) {
+            self.found_quick = Some(time <= QUICK && self.found_quick != Some(false));
+        }
+    }
+
+    /// A job succeeded.
+    pub(super) fn done(&mut self, index: usize) {
         for dependent in self.dependents[index].clone() {
             self.waits_for[dependent] -= 1;
             if self.waits_for[dependent] == 0 {
@@ -58,10 +133,10 @@ impl Schedule {
         }
     }
 
-    /// A running job failed: what needs it never becomes ready.
-    pub(super) fn failed(&mut self, keep_going: bool) {
-        self.running -= 1;
-        if !keep_going {
+    /// A job failed: what needs it never becomes ready, and nothing is done together any more.
+    pub(super) fn failed(&mut self) {
+        self.shares.fill(Shares::Never);
+        if !self.limits.keep_going {
             self.stop();
         }
     }

@@ -1,19 +1,27 @@
 //! One target of a plan: parents bound, built, looked at again, recorded.
 
-use std::collections::BTreeMap;
+mod parents;
+mod together;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
+use parents::Ready;
+pub use together::Logged;
+
 use super::replaced::{Names, Replaced};
-use crate::engine::build::{BuildFailure, run_build};
+use crate::engine::build::{BuildFailure, Built, run_build};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::progress::Event;
-use crate::engine::{Builder, Caching, Engine, LocalImage, layout};
+use crate::engine::{Builder, Caching, Engine, LocalImage, sources};
 use crate::key::{Identity, ReadRecord, Record, Records, SCHEMA};
 use crate::plan::{Action, Held, Step};
-use crate::reference::{Digest, Reference, Repository};
+use crate::reference::{Digest, Reference};
 use crate::workspace::{SecretSource, TargetName};
 
 /// How often a build is run again that failed by what other builds did at the same moment (`BuildFailure::lost_a_name`,
@@ -36,32 +44,28 @@ pub struct Workshop<'a> {
     done: Mutex<BTreeMap<TargetName, Ready>>,
     /// Held by a build that is run again because it shared a step with another.
     alone: Mutex<()>,
+    /// Whether builds that were done together have failed: no more of this run are.
+    apart: AtomicBool,
     replaced: Mutex<Replaced>,
 }
 
-/// A target whose image children can be built on.
-#[derive(Clone, Debug)]
-enum Ready {
-    InEngine {
-        local_name: String,
-        digest: Digest,
-        /// Written once a builder needs it.
-        layout: Option<Parent>,
-    },
-    InRegistry {
-        repository: Repository,
-        /// What is bound.
-        bound: Digest,
-        /// What children say that they were built on.
-        digest: Digest,
-    },
+/// What is to be done for a step.
+enum Start<'s> {
+    UpToDate(Made),
+    Build(Box<Prepared<'s>>),
 }
 
-impl Ready {
-    fn digest(&self) -> &Digest {
-        let (Self::InEngine { digest, .. } | Self::InRegistry { digest, .. }) = self;
-        digest
-    }
+/// A build whose parents are there.
+struct Prepared<'s> {
+    step: &'s Step,
+    /// The step with the labels that name its parents.
+    labelled: Step,
+    parents: BTreeMap<TargetName, Parent>,
+    /// The digests of the parents.
+    bound: BTreeMap<String, Digest>,
+    previous: Vec<Record>,
+    metadata_file: Utf8PathBuf,
+    secrets: BTreeMap<String, String>,
 }
 
 /// A target that is up to date now.
@@ -113,6 +117,7 @@ impl<'a> Workshop<'a> {
             unchanged,
             done: Mutex::default(),
             alone: Mutex::default(),
+            apart: AtomicBool::new(false),
             replaced: Mutex::default(),
         }
     }
@@ -133,6 +138,13 @@ impl<'a> Workshop<'a> {
         log: &Utf8Path,
         sink: &(dyn Fn(&Event) + Sync),
     ) -> Result<Made, NotMade> {
+        match self.prepare(step)? {
+            Start::UpToDate(made) => Ok(made),
+            Start::Build(prepared) => self.build(&prepared, log, sink),
+        }
+    }
+
+    fn prepare<'s>(&self, step: &'s Step) -> anyhow::Result<Start<'s>> {
         let previous: Vec<Record> = step
             .platforms
             .iter()
@@ -141,9 +153,8 @@ impl<'a> Workshop<'a> {
         if step.action == Action::Skip
             || (step.only_parents && self.parents_are_the_same(step, &previous))
         {
-            return Ok(self.skip(step)?);
+            return Ok(Start::UpToDate(self.skip(step)?));
         }
-        let builder = self.builder()?;
         let parents = self.bind_parents(step)?;
         let bound = self.digests_of_parents(step);
         let mut labelled = step.clone();
@@ -158,17 +169,29 @@ impl<'a> Workshop<'a> {
                 .insert("org.opencontainers.image.base.digest".to_owned(), digest.to_string());
         }
         let metadata_file = self.scratch.join(format!("{}.metadata.json", file_name(&step.name())));
-        let build = Build {
-            engine: self.engine,
-            builder,
-            root: self.root,
-            step: &labelled,
-            parents: &parents,
-            metadata_file: &metadata_file,
-            no_cache: self.no_cache && step.named,
-            caching: &self.caching,
-            secrets: &secrets(step),
-        };
+        let secrets = secrets(step);
+        Ok(Start::Build(Box::new(Prepared {
+            step,
+            labelled,
+            parents,
+            bound,
+            previous,
+            metadata_file,
+            secrets,
+        })))
+    }
+
+    /// Builds it by a process of its own.
+    fn build(
+        &self,
+        prepared: &Prepared<'_>,
+        log: &Utf8Path,
+        sink: &(dyn Fn(&Event) + Sync),
+    ) -> Result<Made, NotMade> {
+        let mut build = self.build_of(prepared)?;
+        let name = file_name(&prepared.step.name());
+        let policy = self.write_policy(&name, &build.engine_images())?;
+        build.source_policy = policy.as_deref();
         let invocation = build.invocation();
         let mut built = run_build(&invocation, log, sink);
         for _ in 0..AGAIN {
@@ -183,7 +206,48 @@ impl<'a> Workshop<'a> {
             };
         }
         let built = built.map_err(NotMade::Build)?;
-        let image = self.find(&step.local_name())?;
+        self.settle(prepared, built, self.engine.image(&prepared.step.local_name())?)
+    }
+
+    fn build_of<'p>(&'p self, prepared: &'p Prepared<'_>) -> anyhow::Result<Build<'p>> {
+        Ok(Build {
+            engine: self.engine,
+            builder: self.builder()?,
+            root: self.root,
+            step: &prepared.labelled,
+            parents: &prepared.parents,
+            metadata_file: &prepared.metadata_file,
+            source_policy: None,
+            no_cache: self.no_cache && prepared.step.named,
+            caching: &self.caching,
+            secrets: &prepared.secrets,
+        })
+    }
+
+    /// Writes the source policy of a build of this `name`, where it needs one.
+    fn write_policy(
+        &self,
+        name: &str,
+        images: &BTreeSet<Reference>,
+    ) -> anyhow::Result<Option<Utf8PathBuf>> {
+        if images.is_empty() {
+            return Ok(None);
+        }
+        let file = self.scratch.join(format!("{name}.policy.json"));
+        std::fs::write(&file, sources::engine_first(images))
+            .with_context(|| format!("failed to write {file}"))?;
+        Ok(Some(file))
+    }
+
+    /// What has to be done when a build has ended well; `image` is what the engine has under its name.
+    fn settle(
+        &self,
+        prepared: &Prepared<'_>,
+        built: Built,
+        image: Option<LocalImage>,
+    ) -> Result<Made, NotMade> {
+        let Prepared { step, bound, previous, .. } = prepared;
+        let image = there(&step.local_name(), image)?;
         let mut made = Made {
             built: true,
             recorded: false,
@@ -197,9 +261,9 @@ impl<'a> Workshop<'a> {
             format!("{} was built, and its cache was not written: {trouble}", step.name())
         }));
         if (self.unchanged)(step) {
-            let replaced = replaced(step, &previous);
-            self.record(step, &image, &bound, &replaced, built.time.as_secs_f64())?;
-            self.drop_later(step, replaced, &previous)?;
+            let replaced = replaced(step, previous);
+            self.record(step, &image, bound, &replaced, built.time.as_secs_f64())?;
+            self.drop_later(step, replaced, previous)?;
             made.recorded = true;
         } else {
             for platform in &step.platforms {
@@ -210,7 +274,7 @@ impl<'a> Workshop<'a> {
                 step.name()
             ));
         }
-        self.ready(step, &image.id);
+        self.ready(step, &image.id, Some(Instant::now()));
         Ok(made)
     }
 
@@ -225,7 +289,7 @@ impl<'a> Workshop<'a> {
         let (tags, bytes) = match planned {
             Some(Held { tags, bytes: Some(bytes) }) => (tags, bytes),
             _ => {
-                let image = self.find(digest.as_str())?;
+                let image = there(digest.as_str(), self.engine.image(digest.as_str())?)?;
                 (image.tags, image.size)
             }
         };
@@ -234,7 +298,7 @@ impl<'a> Workshop<'a> {
                 self.engine.tag(digest.as_str(), &name)?;
             }
         }
-        self.ready(step, &digest);
+        self.ready(step, &digest, None);
         Ok(Made {
             built: false,
             recorded: true,
@@ -244,111 +308,6 @@ impl<'a> Workshop<'a> {
             log: None,
             notes: Vec::new(),
         })
-    }
-
-    fn find(&self, name: &str) -> anyhow::Result<LocalImage> {
-        self.engine.image(name)?.with_context(|| {
-            format!("the build ended well, but the engine has no image {name}; is the builder loading into it?")
-        })
-    }
-
-    fn ready(&self, step: &Step, digest: &Digest) {
-        let ready =
-            Ready::InEngine { local_name: step.local_name(), digest: digest.clone(), layout: None };
-        self.lock().insert(step.name(), ready);
-    }
-
-    /// From now on, children of `name` are built on what `repository` holds.
-    pub fn take_published(&self, name: &TargetName, repository: &Repository, digest: &Digest) {
-        self.take_index(name, repository, digest, digest);
-    }
-
-    /// As [`take_published`](Self::take_published), where several platforms of a parent are needed that have no index
-    /// of their own yet: `bound` names them for this build, and children say that they were built on `digest`.
-    pub fn take_index(
-        &self,
-        name: &TargetName,
-        repository: &Repository,
-        bound: &Digest,
-        digest: &Digest,
-    ) {
-        let (repository, bound, digest) = (repository.clone(), bound.clone(), digest.clone());
-        self.lock().insert(name.clone(), Ready::InRegistry { repository, bound, digest });
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TargetName, Ready>> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn digests_of_parents(&self, step: &Step) -> BTreeMap<String, Digest> {
-        let done = self.lock();
-        step.parents
-            .iter()
-            .filter_map(|edge| {
-                Some((edge.parent.to_string(), done.get(&edge.parent)?.digest().clone()))
-            })
-            .collect()
-    }
-
-    /// Whether every build was recorded with the digests that the parents have now.
-    fn parents_are_the_same(&self, step: &Step, previous: &[Record]) -> bool {
-        let now = self.digests_of_parents(step);
-        step.present.is_some()
-            && !previous.is_empty()
-            && previous.iter().all(|record| record.parents == now)
-    }
-
-    fn bind_parents(&self, step: &Step) -> anyhow::Result<BTreeMap<TargetName, Parent>> {
-        let mut parents = BTreeMap::new();
-        for edge in &step.parents {
-            if parents.contains_key(&edge.parent) {
-                continue;
-            }
-            let ready = self.lock().get(&edge.parent).cloned();
-            let ready = ready.with_context(|| format!("{} is not there yet", edge.parent))?;
-            let parent = match ready {
-                Ready::InRegistry { repository, bound, .. } => {
-                    Parent::Published(Reference { repository, tag: None, digest: Some(bound) })
-                }
-                Ready::InEngine { local_name, digest, .. } => {
-                    self.hold(&edge.parent, &local_name, &digest)?;
-                    if self.builder()?.sees_engine_images() {
-                        Parent::Local(local_name)
-                    } else {
-                        self.layout(&edge.parent, &local_name)?
-                    }
-                }
-            };
-            parents.insert(edge.parent.clone(), parent);
-        }
-        Ok(parents)
-    }
-
-    /// Sees to it that `local_name` means `digest`. It is immutable by our own rule only: somebody may have moved it.
-    fn hold(&self, name: &TargetName, local_name: &str, digest: &Digest) -> anyhow::Result<()> {
-        if self.engine.named(local_name)?.is_some_and(|image| image.id == *digest) {
-            return Ok(());
-        }
-        self.engine.tag(digest.as_str(), local_name).with_context(|| {
-            format!(
-                "the image of {name} is gone from the engine since it was made; does another process build \
-                 the same? Build again when it has ended"
-            )
-        })
-    }
-
-    /// The layout of a parent, written by the first child that needs it.
-    fn layout(&self, name: &TargetName, local_name: &str) -> anyhow::Result<Parent> {
-        // Held while it is written, so that siblings do not write it twice.
-        let mut done = self.lock();
-        let Some(Ready::InEngine { layout, .. }) = done.get_mut(name) else {
-            anyhow::bail!("{name} is not in the engine");
-        };
-        if let Some(layout) = layout {
-            return Ok(layout.clone());
-        }
-        let folder = self.scratch.join(format!("{}.layout", file_name(name).replace('@', "+")));
-        Ok(layout.insert(layout::export(self.engine, local_name, self.root, &folder)?).clone())
     }
 
     fn record(
@@ -417,6 +376,13 @@ impl<'a> Workshop<'a> {
     fn untag(&self, groups: Vec<Vec<String>>) -> anyhow::Result<()> {
         groups.into_iter().try_for_each(|names| self.engine.untag_all(&names))
     }
+}
+
+/// The engine's answer about `name`, which must be there.
+fn there(name: &str, image: Option<LocalImage>) -> anyhow::Result<LocalImage> {
+    image.with_context(|| {
+        format!("the build ended well, but the engine has no image {name}; is the builder loading into it?")
+    })
 }
 
 /// The names of earlier images of `step`: of those that were recorded, and what these had replaced, of which some may be

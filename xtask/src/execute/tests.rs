@@ -13,13 +13,13 @@ fn jobs(text: &[&str]) -> Vec<Job> {
         let (name, needs) = job.split_once(':').unwrap_or((job, ""));
         let index = |need| jobs.iter().position(|job| job.name == need).unwrap();
         let needs = needs.split(',').filter(|need| !need.is_empty()).map(index).collect();
-        jobs.push(Job { name: name.to_owned(), needs, last_seconds: seconds });
+        jobs.push(Job { name: name.to_owned(), needs, last_seconds: seconds, shares: true });
     }
     jobs
 }
 
 fn one(keep_going: bool) -> Limits {
-    Limits { parallel: 1, keep_going }
+    Limits::new(1, keep_going)
 }
 
 /// What was observed, as `+a`, `-a`, `!a`, `a<b`, `.a`.
@@ -85,7 +85,7 @@ fn siblings_run_at_once_up_to_the_limit() {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let outcomes = run::<usize, ()>(
             &jobs,
-            Limits { parallel, keep_going: false },
+            Limits::new(parallel, false),
             &|| false,
             &|index| {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -112,7 +112,7 @@ fn a_child_never_starts_before_its_parents_succeeded() {
     let done: Vec<AtomicBool> = jobs.iter().map(|_| AtomicBool::new(false)).collect();
     let outcomes = run::<(), ()>(
         &jobs,
-        Limits { parallel: 8, keep_going: true },
+        Limits::new(8, true),
         &|| false,
         &|index| {
             assert!(jobs[index].needs.iter().all(|need| done[*need].load(Ordering::SeqCst)));
@@ -143,7 +143,7 @@ fn what_runs_may_end_after_a_failure() {
     };
     let outcomes = run::<(), ()>(
         &jobs,
-        Limits { parallel: 2, keep_going: false },
+        Limits::new(2, false),
         &|| false,
         &|index| {
             if index == 0 {
@@ -161,6 +161,72 @@ fn what_runs_may_end_after_a_failure() {
     assert_eq!(outcomes, [Outcome::Failed(()), Outcome::Done(()), Outcome::NotStarted]);
 }
 
+/// What is started together, in the order of starts, where every job that is named in `slow` takes too long.
+fn together(jobs: &[Job], limits: Limits, slow: &[&str], fails: &[&str]) -> String {
+    let mut schedule = Schedule::new(jobs, limits);
+    let (mut started, mut running) = (Vec::new(), std::collections::VecDeque::new());
+    loop {
+        let group = schedule.start();
+        if !group.is_empty() {
+            let names: Vec<&str> = group.iter().map(|job| jobs[*job].name.as_str()).collect();
+            started.push(names.join("+"));
+            running.push_back(group);
+            continue;
+        }
+        // Nothing more may start: the first that runs ends.
+        let Some(group) = running.pop_front() else { break };
+        let is = |names: &[&str], job: &usize| names.contains(&jobs[*job].name.as_str());
+        let long = group.iter().any(|job| is(slow, job));
+        schedule.ended(&group, if long { QUICK * 2 } else { QUICK });
+        for job in group {
+            if is(fails, &job) { schedule.failed() } else { schedule.done(job) }
+        }
+    }
+    assert!(schedule.is_over());
+    started.join(" ")
+}
+
+#[test]
+fn quick_jobs_are_done_together() {
+    let fan: Vec<String> =
+        ["r".to_owned()].into_iter().chain((0..9).map(|n| format!("{n}:r"))).collect();
+    let fan: Vec<&str> = fan.iter().map(String::as_str).collect();
+    let known = &["a=1", "b=2", "c=3", "d=4", "e=999"][..];
+    let limits = |parallel, together| Limits { together, ..Limits::new(parallel, true) };
+    for (text, limits, slow, fails, expected) in [
+        // Nothing is known of the first, and it was quick; the others are spread over half of the processes.
+        (&fan[..], limits(4, 9), &[][..], &[][..], "r 0+1+2+3+4 5+6+7+8"),
+        (&fan, limits(8, 9), &[], &[], "r 0+1+2 3+4 5+6 7+8"),
+        (&fan, limits(1, 9), &[], &[], "r 0+1+2+3+4+5+6+7+8"),
+        (&fan, limits(4, 3), &[], &[], "r 0+1+2 3+4+5 6+7+8"),
+        (&fan, limits(4, 1), &[], &[], "r 0 1 2 3 4 5 6 7 8"),
+        // No more than fit are each done alone.
+        (&fan[..3], limits(4, 9), &[], &[], "r 0 1"),
+        // One that took long ends it, as a failure does.
+        (&fan, limits(4, 9), &["r"], &[], "r 0 1 2 3 4 5 6 7 8"),
+        (&fan, limits(4, 3), &["1"], &[], "r 0+1+2 3+4+5 6 7 8"),
+        (&fan, limits(4, 3), &[], &["1"], "r 0+1+2 3+4+5 6 7 8"),
+        // What is known of a job itself decides.
+        (known, limits(2, 9), &[], &[], "e d+c+b+a"),
+        (known, limits(4, 9), &["e"], &[], "e d+c b+a"),
+        (&["a", "b", "c"], limits(1, 9), &[], &[], "a b+c"),
+    ] {
+        assert_eq!(
+            together(&jobs(text), limits, slow, fails),
+            expected,
+            "{text:?} {limits:?} {slow:?}"
+        );
+    }
+    // Long ones leave the others their room.
+    let long = &["a=99", "b=98", "c=97", "d=96", "p=1", "q=1", "s=1"];
+    assert_eq!(together(&jobs(long), limits(8, 9), &[], &[]), "a b c d p q s");
+    let mut alone = jobs(&fan);
+    for job in &mut alone {
+        job.shares = false;
+    }
+    assert_eq!(together(&alone, limits(4, 9), &[], &[]), "r 0 1 2 3 4 5 6 7 8");
+}
+
 #[test]
 fn a_panic_comes_out_and_nobody_waits_for_ever() {
     let jobs = jobs(&["a", "b:a", "c"]);
@@ -168,7 +234,7 @@ fn a_panic_comes_out_and_nobody_waits_for_ever() {
         let result = catch_unwind(AssertUnwindSafe(|| {
             run::<(), ()>(
                 &jobs,
-                Limits { parallel: 3, keep_going: true },
+                Limits::new(3, true),
                 &|| false,
                 &|index| {
                     assert!(!panics_in_work || index != 0, "from the work");

@@ -122,7 +122,7 @@ fn ask(
         .iter()
         .map(|question| Job { name: question.reference.familiar(), ..Job::default() })
         .collect();
-    let limits = Limits { parallel: AT_ONCE, keep_going: true };
+    let limits = Limits::new(AT_ONCE, true);
     let work = |index: usize| registries::found(&client, &loaded.workspace.config, distinct[index]);
     let outcomes = execute::run(&jobs, limits, &interrupt::interrupted, &work, &|_, _| {});
     let answers: BTreeMap<&Reference, Result<Found, String>> = distinct

@@ -203,12 +203,12 @@ fn solve_with(
         .map(|(job, needs)| Job {
             name: job.lock().to_string(),
             needs: needs.clone(),
-            last_seconds: None,
+            ..Job::default()
         })
         .collect();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let parallel = args.jobs.map_or_else(|| cores.min(MOST_JOBS), usize::from);
-    let limits = Limits { parallel, keep_going: true };
+    let limits = Limits::new(parallel, true);
     let solve = |index: usize| pixi::solve(pixi, root, &jobs.jobs[index], args.check);
     let observe = |index: usize, moment: Moment<'_, pixi::Outcome, NotSolved>| {
         if let Moment::Ended(outcome) = moment

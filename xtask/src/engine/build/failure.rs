@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::super::Invocation;
 
 /// A build that did not succeed. `Display` is one line; [`crate::report::failure`] tells the whole.
 #[derive(Debug)]
@@ -62,6 +64,17 @@ pub struct Excerpt {
     pub line: u32,
     /// With line numbers, `>>>` before those at fault.
     pub lines: Vec<String>,
+}
+
+impl Cause {
+    pub(super) fn no_log(log: &Utf8Path, error: &std::io::Error) -> Self {
+        Self::NotStarted(format!("failed to write the log {log}: {error}"))
+    }
+
+    pub(super) fn no_program(invocation: &Invocation, error: &std::io::Error) -> Self {
+        let program = invocation.argv().next().unwrap_or_default();
+        Self::NotStarted(format!("failed to start {program}: {error}"))
+    }
 }
 
 impl BuildFailure {

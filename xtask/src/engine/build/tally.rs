@@ -10,7 +10,9 @@ use camino::Utf8PathBuf;
 use super::super::child::Stopped;
 use super::super::interrupt;
 use super::super::progress::{CANCELED, Event, Step, Warning};
+use super::Built;
 use super::failure::{BuildFailure, Cause, excerpt, summary};
+use super::log::Log;
 
 /// How many of a failed step's last lines are kept.
 const LAST_LINES: usize = 20;
@@ -20,13 +22,13 @@ const TEXT_LINES: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Numbers of the steps that were run.
-    pub(super) run: BTreeSet<usize>,
-    pub(super) cached: BTreeSet<usize>,
-    pub(super) warnings: BTreeSet<Warning>,
+    run: BTreeSet<usize>,
+    cached: BTreeSet<usize>,
+    warnings: BTreeSet<Warning>,
     tails: BTreeMap<usize, VecDeque<String>>,
     failed: Option<(Arc<Step>, String)>,
     /// Why caches were not written, each once.
-    pub(super) cache_troubles: BTreeSet<String>,
+    cache_troubles: BTreeSet<String>,
     text: VecDeque<String>,
 }
 
@@ -62,6 +64,18 @@ impl Tally {
             }
             Event::Text(text) => push(&mut self.text, text, TEXT_LINES),
             Event::Started(_) | Event::Transfer { .. } => {}
+        }
+    }
+
+    pub(super) fn into_built(self, time: Duration, log: Utf8PathBuf, log_file: Log) -> Built {
+        Built {
+            time,
+            steps_run: self.run.len(),
+            steps_cached: self.cached.len(),
+            warnings: self.warnings.into_iter().collect(),
+            cache_troubles: self.cache_troubles.into_iter().collect(),
+            log,
+            log_error: log_file.error,
         }
     }
 

@@ -23,7 +23,7 @@ impl Update {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Vertex {
     pub(super) digest: String,
     #[serde(default)]
@@ -50,7 +50,7 @@ pub(super) fn time(text: Option<&str>) -> Option<Timestamp> {
     text?.parse().ok()
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Status {
     pub(super) id: String,
     pub(super) vertex: String,
@@ -60,7 +60,7 @@ pub(super) struct Status {
     pub(super) completed: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Log {
     pub(super) vertex: String,
     /// 1 is stdout, 2 is stderr.
@@ -71,8 +71,10 @@ pub(super) struct Log {
     pub(super) timestamp: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct RawWarning {
+    #[serde(default)]
+    pub(super) vertex: String,
     #[serde(default)]
     short: String,
     detail: Option<Vec<String>>,
@@ -82,17 +84,17 @@ pub(super) struct RawWarning {
     range: Option<Vec<Range>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Source {
     filename: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Range {
     start: Option<Position>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Position {
     line: Option<u32>,
 }

@@ -1,0 +1,152 @@
+//! What children are built on: which images are up to date in this run, and how a builder gets them.
+
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use super::{Workshop, file_name};
+use crate::engine::buildx::Parent;
+use crate::engine::layout;
+use crate::key::Record;
+use crate::plan::Step;
+use crate::reference::{Digest, Reference, Repository};
+use crate::workspace::TargetName;
+
+/// How long a parent that was seen in the engine is taken to be there. A build needs longer than that to look itself, so
+/// that asking again for each of many children would find nothing more.
+const STILL_THERE: Duration = Duration::from_secs(1);
+
+/// A target whose image children can be built on.
+#[derive(Clone, Debug)]
+pub(super) enum Ready {
+    InEngine {
+        local_name: String,
+        digest: Digest,
+        /// When the name was last seen to mean the digest, in this run.
+        seen: Option<Instant>,
+        /// Written once a builder needs it.
+        layout: Option<Parent>,
+    },
+    InRegistry {
+        repository: Repository,
+        /// What is bound.
+        bound: Digest,
+        /// What children say that they were built on.
+        digest: Digest,
+    },
+}
+
+impl Ready {
+    fn digest(&self) -> &Digest {
+        let (Self::InEngine { digest, .. } | Self::InRegistry { digest, .. }) = self;
+        digest
+    }
+}
+
+impl Workshop<'_> {
+    pub(super) fn ready(&self, step: &Step, digest: &Digest, seen: Option<Instant>) {
+        let (local_name, digest) = (step.local_name(), digest.clone());
+        let ready = Ready::InEngine { local_name, digest, seen, layout: None };
+        self.lock().insert(step.name(), ready);
+    }
+
+    /// From now on, children of `name` are built on what `repository` holds.
+    pub fn take_published(&self, name: &TargetName, repository: &Repository, digest: &Digest) {
+        self.take_index(name, repository, digest, digest);
+    }
+
+    /// As [`take_published`](Self::take_published), where several platforms of a parent are needed that have no index
+    /// of their own yet: `bound` names them for this build, and children say that they were built on `digest`.
+    pub fn take_index(
+        &self,
+        name: &TargetName,
+        repository: &Repository,
+        bound: &Digest,
+        digest: &Digest,
+    ) {
+        let (repository, bound, digest) = (repository.clone(), bound.clone(), digest.clone());
+        self.lock().insert(name.clone(), Ready::InRegistry { repository, bound, digest });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, Ready>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn digests_of_parents(&self, step: &Step) -> BTreeMap<String, Digest> {
+        let done = self.lock();
+        step.parents
+            .iter()
+            .filter_map(|edge| {
+                Some((edge.parent.to_string(), done.get(&edge.parent)?.digest().clone()))
+            })
+            .collect()
+    }
+
+    /// Whether every build was recorded with the digests that the parents have now.
+    pub(super) fn parents_are_the_same(&self, step: &Step, previous: &[Record]) -> bool {
+        let now = self.digests_of_parents(step);
+        step.present.is_some()
+            && !previous.is_empty()
+            && previous.iter().all(|record| record.parents == now)
+    }
+
+    pub(super) fn bind_parents(&self, step: &Step) -> anyhow::Result<BTreeMap<TargetName, Parent>> {
+        let mut parents = BTreeMap::new();
+        for edge in &step.parents {
+            if parents.contains_key(&edge.parent) {
+                continue;
+            }
+            let ready = self.lock().get(&edge.parent).cloned();
+            let ready = ready.with_context(|| format!("{} is not there yet", edge.parent))?;
+            let parent = match ready {
+                Ready::InRegistry { repository, bound, .. } => {
+                    Parent::Published(Reference { repository, tag: None, digest: Some(bound) })
+                }
+                Ready::InEngine { local_name, digest, seen, .. } => {
+                    if seen.is_none_or(|seen| seen.elapsed() > STILL_THERE) {
+                        self.hold(&edge.parent, &local_name, &digest)?;
+                    }
+                    if self.builder()?.sees_engine_images() {
+                        Parent::Local(local_name)
+                    } else {
+                        self.layout(&edge.parent, &local_name)?
+                    }
+                }
+            };
+            parents.insert(edge.parent.clone(), parent);
+        }
+        Ok(parents)
+    }
+
+    /// Sees to it that `local_name` means `digest`. It is immutable by our own rule only: somebody may have moved it.
+    fn hold(&self, name: &TargetName, local_name: &str, digest: &Digest) -> anyhow::Result<()> {
+        if self.engine.named(local_name)?.is_none_or(|image| image.id != *digest) {
+            self.engine.tag(digest.as_str(), local_name).with_context(|| {
+                format!(
+                    "the image of {name} is gone from the engine since it was made; does another process build \
+                     the same? Build again when it has ended"
+                )
+            })?;
+        }
+        if let Some(Ready::InEngine { seen, .. }) = self.lock().get_mut(name) {
+            *seen = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// The layout of a parent, written by the first child that needs it.
+    fn layout(&self, name: &TargetName, local_name: &str) -> anyhow::Result<Parent> {
+        // Held while it is written, so that siblings do not write it twice.
+        let mut done = self.lock();
+        let Some(Ready::InEngine { layout, .. }) = done.get_mut(name) else {
+            anyhow::bail!("{name} is not in the engine");
+        };
+        if let Some(layout) = layout {
+            return Ok(layout.clone());
+        }
+        let folder = self.scratch.join(format!("{}.layout", file_name(name).replace('@', "+")));
+        Ok(layout.insert(layout::export(self.engine, local_name, self.root, &folder)?).clone())
+    }
+}

@@ -1,0 +1,134 @@
+//! Several targets by one process, where each is expected to take seconds.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
+use camino::Utf8Path;
+
+use super::{Made, NotMade, Prepared, Start, Workshop, file_name};
+use crate::engine::bake;
+use crate::engine::build::{Built, Part, run_together};
+use crate::engine::buildx::Build;
+use crate::engine::progress::Event;
+use crate::execute::{self, Job, Limits, Outcome};
+use crate::plan::Step;
+
+/// How many builds that could not be done together run at once. There are up to four such groups.
+const APART: usize = 2;
+
+/// A step, and the file for its log.
+pub type Logged<'a> = (&'a Step, &'a Utf8Path);
+/// A build, and the file for its log.
+type Logging<'a> = (&'a Prepared<'a>, &'a Utf8Path);
+
+impl Workshop<'_> {
+    /// Whether `step` can be made together with others.
+    pub fn shares(&self, step: &Step) -> bool {
+        let fresh = self.no_cache && step.named;
+        self.builder.is_some_and(|builder| {
+            !fresh && bake::shares(step, self.engine, builder, &self.caching)
+        })
+    }
+
+    /// Makes the images of `steps`, which all [share](Self::shares), and gives what [`make`](Self::make) gives for each.
+    /// `sink` gets events with the index of their step.
+    ///
+    /// Where one of them cannot be built, each is built by itself: then none ends because of another, and each failure is
+    /// told as one. Steps that had ended are in BuildKit's cache; what was running begins again.
+    pub fn make_together(
+        &self,
+        steps: &[Logged<'_>],
+        sink: &(dyn Fn(usize, &Event) + Sync),
+    ) -> Vec<Result<Made, NotMade>> {
+        let mut results: Vec<Option<Result<Made, NotMade>>> = Vec::new();
+        let mut prepared = Vec::new();
+        for (index, (step, log)) in steps.iter().enumerate() {
+            results.push(match self.prepare(step) {
+                Ok(Start::UpToDate(made)) => Some(Ok(made)),
+                Err(error) => Some(Err(error.into())),
+                Ok(Start::Build(build)) => {
+                    prepared.push((index, build, *log));
+                    None
+                }
+            });
+        }
+        let builds: Vec<Logging<'_>> =
+            prepared.iter().map(|(_, build, log)| (&**build, *log)).collect();
+        let made = self
+            .build_together(&builds, &|part, event| sink(prepared[part].0, event))
+            .unwrap_or_else(|| {
+                self.build_each(&builds, &|part, event| sink(prepared[part].0, event))
+            });
+        for ((index, ..), made) in prepared.iter().zip(made) {
+            results[*index] = Some(made);
+        }
+        results.into_iter().map(|result| result.expect("each has been made or not")).collect()
+    }
+
+    /// Each by a process of its own.
+    fn build_each(
+        &self,
+        builds: &[Logging<'_>],
+        sink: &(dyn Fn(usize, &Event) + Sync),
+    ) -> Vec<Result<Made, NotMade>> {
+        let jobs = vec![Job::default(); builds.len()];
+        let alone = |part: usize| {
+            let (build, log) = builds[part];
+            self.build(build, log, &|event| sink(part, event))
+        };
+        let outcomes = execute::run(&jobs, Limits::new(APART, true), &|| false, &alone, &|_, _| {});
+        let result = |outcome| match outcome {
+            Outcome::Done(made) => Ok(made),
+            Outcome::Failed(failure) => Err(failure),
+            Outcome::Blocked { .. } | Outcome::NotStarted => {
+                unreachable!("no build needs another, and all are kept going")
+            }
+        };
+        outcomes.into_iter().map(result).collect()
+    }
+
+    /// All by one process. Nothing where they could not be built like that.
+    fn build_together(
+        &self,
+        builds: &[Logging<'_>],
+        sink: &(dyn Fn(usize, &Event) + Sync),
+    ) -> Option<Vec<Result<Made, NotMade>>> {
+        if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
+            return None;
+        }
+        let Ok(Some(built)) = self.bake(builds, sink) else {
+            self.apart.store(true, Ordering::Relaxed);
+            return None;
+        };
+        let names: Vec<String> = builds.iter().map(|(build, _)| build.step.local_name()).collect();
+        let images = self.engine.images(&names).ok()?;
+        let settled = builds
+            .iter()
+            .zip(built)
+            .zip(images)
+            .map(|(((build, _), built), image)| self.settle(build, built, image));
+        Some(settled.collect())
+    }
+
+    fn bake(
+        &self,
+        prepared: &[Logging<'_>],
+        sink: &(dyn Fn(usize, &Event) + Sync),
+    ) -> anyhow::Result<Option<Vec<Built>>> {
+        let mut builds: Vec<Build<'_>> =
+            prepared.iter().map(|(build, _)| self.build_of(build)).collect::<Result<_, _>>()?;
+        let images: BTreeSet<_> = builds.iter().flat_map(Build::engine_images).collect();
+        // A target is built once a run: its name is no other group's.
+        let name = format!("{}.with-others", file_name(&prepared[0].0.step.name()));
+        let policy = self.write_policy(&name, &images)?;
+        builds[0].source_policy = policy.as_deref();
+        let definition = self.scratch.join(format!("{name}.bake.json"));
+        std::fs::write(&definition, bake::definition(&builds))
+            .with_context(|| format!("failed to write {definition}"))?;
+        let targets: Vec<String> = (0..builds.len()).map(bake::target).collect();
+        let parts: Vec<Part<'_>> =
+            targets.iter().zip(prepared).map(|(target, (_, log))| Part { target, log }).collect();
+        Ok(run_together(&bake::invocation(&builds[0], &definition), &parts, sink))
+    }
+}
