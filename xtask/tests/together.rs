@@ -147,6 +147,48 @@ fn a_failure_is_one_images_alone() {
     }
 }
 
+/// A step that counts how often it has begun, and takes this long.
+fn slow(lab: &Lab, id: &str, seconds: u32) {
+    let count = "--mount=type=cache,target=/count,id=";
+    let dockerfile = format!(
+        "FROM registry.invalid/lab/base\nRUN {count}{} echo begun >>/count/times; sleep {seconds}; cp /count/times /times\n",
+        token()
+    );
+    lab.image(id, "", &dockerfile);
+}
+
+fn long_steps(test: &'static TestEngine) {
+    let Some(lab) = Lab::with_base(test) else { return };
+    slow(&lab, "slow", 13);
+    lab.image("quick", "", "FROM registry.invalid/lab/base\nRUN echo quick\n");
+    let statuses = lab.statuses(&[], 0);
+    assert!(statuses.values().all(|status| status == "built"), "{statuses:?}");
+    assert!(is_shared(&log(&lab, "quick")), "they were begun by one process");
+    assert!(!is_shared(&log(&lab, "slow")), "one that takes long gets a process of its own");
+    assert_eq!(lab.content("slow:dev", "/times"), "begun\n");
+
+    slow(&lab, "slow", 19);
+    lab.image("quick", "", "FROM registry.invalid/lab/base\nRUN sleep 14; exit 3\n");
+    lab.file("base/fresh", &token());
+    let statuses = lab.statuses(&["--keep-going"], 1);
+    assert_eq!((statuses["slow"].as_str(), statuses["quick"].as_str()), ("built", "failed"));
+    assert_eq!(lab.content("slow:dev", "/times"), "begun\n", "its step was ended and begun again");
+}
+
+#[test]
+fn a_long_step_outlives_the_failure_of_another() {
+    if let Some(test) = engines::newest() {
+        long_steps(test);
+    }
+}
+
+#[test]
+fn a_long_step_outlives_the_failure_of_another_on_the_oldest() {
+    if let Some(test) = engines::oldest() {
+        long_steps(test);
+    }
+}
+
 /// A parent that is only in the engine has a name of Docker Hub's: whoever asks there tells it what is built, and waits.
 #[test]
 fn no_registry_is_asked_for_a_parent() {

@@ -26,7 +26,7 @@ use crate::workspace::TargetName;
 /// which has limits of its own.
 const JOBS: usize = 8;
 /// How many targets one process builds at the most. With more, the last of a group holds up what waits for the first.
-const TOGETHER: usize = 12;
+const TOGETHER: usize = 16;
 
 /// How a build is run, beside what is built.
 #[derive(Clone, Copy, Debug, Default)]

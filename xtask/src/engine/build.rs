@@ -86,7 +86,7 @@ pub fn run_build(
     }
 }
 
-/// Runs a build to its end, and feeds what it writes as it comes.
+/// Runs a build to its end, and feeds what it writes as it comes, and nothing at times when nothing comes.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -120,7 +120,7 @@ fn start_child(invocation: &Invocation) -> std::io::Result<(duct::Handle, Receiv
     Ok((handle, chunks))
 }
 
-/// Feeds what the child writes, until nobody can write any more, and ends the child when we are interrupted.
+/// Feeds what the child writes, or nothing for a while, until nobody can write any more, and ends the child when we are interrupted.
 fn follow(handle: &duct::Handle, chunks: &Receiver<Vec<u8>>, mut feed: impl FnMut(&[u8])) {
     let mut asked_to_end = false;
     let mut gone_since = None;
@@ -132,7 +132,7 @@ fn follow(handle: &duct::Handle, chunks: &Receiver<Vec<u8>>, mut feed: impl FnMu
         match chunks.recv_timeout(LOOK) {
             Ok(chunk) => feed(&chunk),
             Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) if matches!(handle.try_wait(), Ok(None)) => {}
+            Err(RecvTimeoutError::Timeout) if matches!(handle.try_wait(), Ok(None)) => feed(&[]),
             Err(RecvTimeoutError::Timeout) => {
                 if gone_since.get_or_insert_with(Instant::now).elapsed() >= PLUGIN_GRACE {
                     return;

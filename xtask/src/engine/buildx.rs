@@ -146,10 +146,13 @@ impl Build<'_> {
         const NO_QUESTION: (&str, &str) = ("BUILDX_METADATA_PROVENANCE", "disabled");
         // Six git processes, for commit and remote in the provenance.
         const NO_GIT: (&str, &str) = ("BUILDX_GIT_INFO", "false");
+        // A trace that the engine records, of all builds of the process for each of them (BuildKit, `recordBuildHistory`).
+        // Nothing but `docker buildx history trace` reads it.
+        const NO_TRACE: (&str, &str) = ("OTEL_TRACES_SAMPLER", "always_off");
         if self.step.attestations.provenance.is_some() {
-            &[COLLECT_LATER, NO_QUESTION]
+            &[COLLECT_LATER, NO_QUESTION, NO_TRACE]
         } else {
-            &[COLLECT_LATER, NO_QUESTION, NO_GIT]
+            &[COLLECT_LATER, NO_QUESTION, NO_TRACE, NO_GIT]
         }
     }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::{Job, Limits, QUICK};
 
+/// As many jobs as are done together before a further process is begun.
+const WORTH_A_PROCESS: usize = 6;
+
 /// What has to be known to name the next job.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -80,7 +83,7 @@ impl Schedule {
     /// The jobs that one process may start now, none or several. It counts as running until [`ended`](Self::ended).
     ///
     /// Jobs that share are spread evenly over half of the processes that there may be, which is room enough: the others
-    /// would only start up while these wait.
+    /// would only start up while these wait. Fewer are not spread at all.
     pub(super) fn start(&mut self) -> Vec<usize> {
         let parallel = self.limits.parallel.max(1);
         let free = parallel.saturating_sub(self.running);
@@ -95,7 +98,8 @@ impl Schedule {
             if shared.len() > 1 && room == 0 {
                 return Vec::new();
             }
-            let share = shared.len().div_ceil(room.max(1)).min(self.limits.together);
+            let even = shared.len().div_ceil(room.max(1)).max(WORTH_A_PROCESS);
+            let share = even.min(self.limits.together);
             ranks = shared.into_iter().take(share).collect();
         }
         for rank in &ranks {

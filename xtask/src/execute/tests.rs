@@ -189,27 +189,27 @@ fn together(jobs: &[Job], limits: Limits, slow: &[&str], fails: &[&str]) -> Stri
 #[test]
 fn quick_jobs_are_done_together() {
     let fan: Vec<String> =
-        ["r".to_owned()].into_iter().chain((0..9).map(|n| format!("{n}:r"))).collect();
+        ["r".to_owned()].into_iter().chain((0..13).map(|n| format!("{n}:r"))).collect();
     let fan: Vec<&str> = fan.iter().map(String::as_str).collect();
     let known = &["a=1", "b=2", "c=3", "d=4", "e=999"][..];
     let limits = |parallel, together| Limits { together, ..Limits::new(parallel, true) };
     for (text, limits, slow, fails, expected) in [
         // Nothing is known of the first, and it was quick; the others are spread over half of the processes.
-        (&fan[..], limits(4, 9), &[][..], &[][..], "r 0+1+2+3+4 5+6+7+8"),
-        (&fan, limits(8, 9), &[], &[], "r 0+1+2 3+4 5+6 7+8"),
-        (&fan, limits(1, 9), &[], &[], "r 0+1+2+3+4+5+6+7+8"),
-        (&fan, limits(4, 3), &[], &[], "r 0+1+2 3+4+5 6+7+8"),
-        (&fan, limits(4, 1), &[], &[], "r 0 1 2 3 4 5 6 7 8"),
-        // No more than fit are each done alone.
-        (&fan[..3], limits(4, 9), &[], &[], "r 0 1"),
+        (&fan[..], limits(4, 20), &[][..], &[][..], "r 0+1+2+3+4+5+6 7+8+9+10+11+12"),
+        (&fan, limits(8, 20), &[], &[], "r 0+1+2+3+4+5 6+7+8+9+10+11 12"),
+        (&fan, limits(1, 20), &[], &[], "r 0+1+2+3+4+5+6+7+8+9+10+11+12"),
+        (&fan, limits(4, 5), &[], &[], "r 0+1+2+3+4 5+6+7+8+9 10+11+12"),
+        (&fan[..6], limits(4, 1), &[], &[], "r 0 1 2 3 4"),
+        // A few are not spread.
+        (&fan[..3], limits(4, 20), &[], &[], "r 0+1"),
         // One that took long ends it, as a failure does.
-        (&fan, limits(4, 9), &["r"], &[], "r 0 1 2 3 4 5 6 7 8"),
-        (&fan, limits(4, 3), &["1"], &[], "r 0+1+2 3+4+5 6 7 8"),
-        (&fan, limits(4, 3), &[], &["1"], "r 0+1+2 3+4+5 6 7 8"),
+        (&fan[..6], limits(4, 20), &["r"], &[], "r 0 1 2 3 4"),
+        (&fan, limits(4, 5), &["1"], &[], "r 0+1+2+3+4 5+6+7+8+9 10 11 12"),
+        (&fan, limits(4, 5), &[], &["1"], "r 0+1+2+3+4 5+6+7+8+9 10 11 12"),
         // What is known of a job itself decides.
-        (known, limits(2, 9), &[], &[], "e d+c+b+a"),
-        (known, limits(4, 9), &["e"], &[], "e d+c b+a"),
-        (&["a", "b", "c"], limits(1, 9), &[], &[], "a b+c"),
+        (known, limits(2, 20), &[], &[], "e d+c+b+a"),
+        (known, limits(4, 3), &["e"], &[], "e d+c+b a"),
+        (&["a", "b", "c"], limits(1, 20), &[], &[], "a b+c"),
     ] {
         assert_eq!(
             together(&jobs(text), limits, slow, fails),
@@ -219,12 +219,12 @@ fn quick_jobs_are_done_together() {
     }
     // Long ones leave the others their room.
     let long = &["a=99", "b=98", "c=97", "d=96", "p=1", "q=1", "s=1"];
-    assert_eq!(together(&jobs(long), limits(8, 9), &[], &[]), "a b c d p q s");
+    assert_eq!(together(&jobs(long), limits(8, 20), &[], &[]), "a b c d p+q+s");
     let mut alone = jobs(&fan);
     for job in &mut alone {
         job.shares = false;
     }
-    assert_eq!(together(&alone, limits(4, 9), &[], &[]), "r 0 1 2 3 4 5 6 7 8");
+    assert_eq!(together(&alone, limits(4, 20), &[], &[]), "r 0 1 2 3 4 5 6 7 8 9 10 11 12");
 }
 
 #[test]

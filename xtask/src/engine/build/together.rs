@@ -1,7 +1,8 @@
 //! Several builds in one process, from start to end: `docker buildx bake` runs, and each build has its own events and
 //! log.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 
@@ -11,6 +12,9 @@ use super::log::Log;
 use super::tally::Tally;
 use super::{Built, attend};
 
+/// A step that runs longer than this may have cost too much to be ended because another build of the process fails.
+const LONG: Duration = Duration::from_secs(10);
+
 /// One of the builds.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
@@ -19,8 +23,47 @@ pub struct Part<'a> {
     pub log: &'a Utf8Path,
 }
 
+/// What is known of a part while it is built.
+struct Running {
+    log: Log,
+    tally: Tally,
+    /// By number.
+    steps: BTreeMap<usize, Instant>,
+    begun: Instant,
+    last: Instant,
+    /// Whether it has been handed over: somebody else writes its log, and tells of it.
+    handed_over: bool,
+}
+
+impl Running {
+    fn new(log: Log) -> Self {
+        let now = Instant::now();
+        let (tally, steps) = (Tally::default(), BTreeMap::new());
+        Self { log, tally, steps, begun: now, last: now, handed_over: false }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.last = Instant::now();
+        match &event {
+            Event::Started(step) => drop(self.steps.insert(step.number, self.last)),
+            Event::Finished { step, .. } => drop(self.steps.remove(&step.number)),
+            _ => {}
+        }
+        self.log.event(&event);
+        self.tally.take(event);
+    }
+
+    fn takes_long(&self) -> bool {
+        self.steps.values().any(|started| started.elapsed() > LONG)
+    }
+}
+
 /// Runs `invocation`, a `docker buildx bake --progress=rawjson …` of the targets of `parts`, to its end. `sink` gets every
 /// event with the index of its part.
+///
+/// The index of a part of which a step takes long is given to `hand_over`, once, which starts a build of its own. BuildKit
+/// then runs that step for both, and goes on when one of them is ended. Nothing more is told of such a part, and it has no
+/// result here.
 ///
 /// Nothing where not all of them were built: which of them failed, and why, is only said well by a build of its own.
 /// What was built until then is in BuildKit's cache.
@@ -28,33 +71,45 @@ pub fn run_together(
     invocation: &Invocation,
     parts: &[Part<'_>],
     sink: &(dyn Fn(usize, &Event) + Sync),
-) -> Option<Vec<Built>> {
+    hand_over: &dyn Fn(usize),
+) -> Option<Vec<Option<Built>>> {
     interrupt::listen();
     if interrupt::interrupted() {
         return None;
     }
     let mut builds = Vec::with_capacity(parts.len());
     for part in parts {
-        let (log, now) = (Log::create(part.log, invocation).ok()?, Instant::now());
-        builds.push((log, Tally::default(), now, now));
+        builds.push(Running::new(Log::create(part.log, invocation).ok()?));
     }
-    let mut pass_on = |index: usize, event: Event| {
-        let (log, tally, _, last) = &mut builds[index];
-        log.event(&event);
-        sink(index, &event);
-        tally.take(event);
-        *last = Instant::now();
+    let pass_on = |builds: &mut Vec<Running>, index: usize, event: Event| {
+        let build = &mut builds[index];
+        if !build.handed_over {
+            sink(index, &event);
+            build.event(event);
+        }
     };
     let mut progress = ProgressOfMany::new(parts.iter().map(|part| part.target));
-    let status = attend(invocation, |bytes| progress.feed(bytes, &mut pass_on)).ok()?;
-    progress.finish(&mut pass_on);
-    if !status.is_ok_and(|status| status.success()) {
+    let status = attend(invocation, |bytes| {
+        progress.feed(bytes, &mut |index, event| pass_on(&mut builds, index, event));
+        for (index, build) in builds.iter_mut().enumerate() {
+            if !build.handed_over && build.takes_long() {
+                build.handed_over = true;
+                hand_over(index);
+            }
+        }
+    });
+    progress.finish(&mut |index, event| pass_on(&mut builds, index, event));
+    if !status.ok()?.is_ok_and(|status| status.success()) {
         return None;
     }
-    let built = builds.into_iter().zip(parts).map(|((mut log, tally, first, last), part)| {
-        let time = last.duration_since(first);
-        log.end(&format!("built together with others, after {:.1} s", time.as_secs_f64()));
-        tally.into_built(time, part.log.to_owned(), log)
+    let built = builds.into_iter().zip(parts).map(|(mut build, part)| {
+        let time = build.last.duration_since(build.begun);
+        (!build.handed_over).then(|| {
+            build
+                .log
+                .end(&format!("built together with others, after {:.1} s", time.as_secs_f64()));
+            build.tally.into_built(time, part.log.to_owned(), build.log)
+        })
     });
     Some(built.collect())
 }

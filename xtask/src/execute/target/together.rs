@@ -1,16 +1,18 @@
 //! Several targets by one process, where each is expected to take seconds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use camino::Utf8Path;
 
 use super::{Made, NotMade, Prepared, Start, Workshop, file_name};
-use crate::engine::bake;
 use crate::engine::build::{Built, Part, run_together};
 use crate::engine::buildx::Build;
 use crate::engine::progress::Event;
+use crate::engine::{LocalImage, bake};
 use crate::execute::{self, Job, Limits, Outcome};
 use crate::plan::Step;
 
@@ -35,7 +37,8 @@ impl Workshop<'_> {
     /// `sink` gets events with the index of their step.
     ///
     /// Where one of them cannot be built, each is built by itself: then none ends because of another, and each failure is
-    /// told as one. Steps that had ended are in BuildKit's cache; what was running begins again.
+    /// told as one. Steps that had ended are in BuildKit's cache, and those that took long go on; what has just begun
+    /// begins again.
     pub fn make_together(
         &self,
         steps: &[Logged<'_>],
@@ -55,27 +58,82 @@ impl Workshop<'_> {
         }
         let builds: Vec<Logging<'_>> =
             prepared.iter().map(|(_, build, log)| (&**build, *log)).collect();
-        let made = self
-            .build_together(&builds, &|part, event| sink(prepared[part].0, event))
-            .unwrap_or_else(|| {
-                self.build_each(&builds, &|part, event| sink(prepared[part].0, event))
-            });
+        let made = self.build_all(&builds, &|part, event| sink(prepared[part].0, event));
         for ((index, ..), made) in prepared.iter().zip(made) {
             results[*index] = Some(made);
         }
         results.into_iter().map(|result| result.expect("each has been made or not")).collect()
     }
 
-    /// Each by a process of its own.
-    fn build_each(
+    fn build_all(
         &self,
         builds: &[Logging<'_>],
         sink: &(dyn Fn(usize, &Event) + Sync),
     ) -> Vec<Result<Made, NotMade>> {
-        let jobs = vec![Job::default(); builds.len()];
-        let alone = |part: usize| {
-            let (build, log) = builds[part];
-            self.build(build, log, &|event| sink(part, event))
+        let every: Vec<usize> = (0..builds.len()).collect();
+        if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
+            return self.build_each(builds, &every, sink);
+        }
+        std::thread::scope(|threads| {
+            let own = Mutex::new(BTreeMap::new());
+            let hand_over = |part: usize| {
+                let (build, log) = builds[part];
+                let running =
+                    threads.spawn(move || self.build(build, log, &|event| sink(part, event)));
+                own.lock().unwrap_or_else(PoisonError::into_inner).insert(part, running);
+            };
+            let together = self.bake(builds, sink, &hand_over).unwrap_or_default();
+            let own = own.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let rest: Vec<usize> =
+                every.into_iter().filter(|part| !own.contains_key(part)).collect();
+            let made = match together {
+                Some(built) => self.settle_all(builds, &rest, built.into_iter().flatten()),
+                None => {
+                    self.apart.store(true, Ordering::Relaxed);
+                    self.build_each(builds, &rest, sink)
+                }
+            };
+            let mut made: BTreeMap<usize, _> = rest.into_iter().zip(made).collect();
+            for (part, running) in own {
+                let result = running.join();
+                made.insert(part, result.unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            made.into_values().collect()
+        })
+    }
+
+    /// What has to be done when these parts of `builds` have ended well.
+    fn settle_all(
+        &self,
+        builds: &[Logging<'_>],
+        parts: &[usize],
+        built: impl Iterator<Item = Built>,
+    ) -> Vec<Result<Made, NotMade>> {
+        let builds = parts.iter().map(|part| builds[*part].0);
+        let names: Vec<String> = builds.clone().map(|build| build.step.local_name()).collect();
+        let images: Vec<anyhow::Result<Option<LocalImage>>> = match self.engine.images(&names) {
+            Ok(images) => images.into_iter().map(Ok).collect(),
+            // Of one or of all: each is asked for again, and tells its own.
+            Err(_) => names.iter().map(|name| self.engine.image(name)).collect(),
+        };
+        let settled = builds
+            .zip(built)
+            .zip(images)
+            .map(|((build, built), image)| self.settle(build, built, image?));
+        settled.collect()
+    }
+
+    /// These parts of `builds`, each by a process of its own.
+    fn build_each(
+        &self,
+        builds: &[Logging<'_>],
+        parts: &[usize],
+        sink: &(dyn Fn(usize, &Event) + Sync),
+    ) -> Vec<Result<Made, NotMade>> {
+        let jobs = vec![Job::default(); parts.len()];
+        let alone = |position: usize| {
+            let (build, log) = builds[parts[position]];
+            self.build(build, log, &|event| sink(parts[position], event))
         };
         let outcomes = execute::run(&jobs, Limits::new(APART, true), &|| false, &alone, &|_, _| {});
         let result = |outcome| match outcome {
@@ -89,33 +147,12 @@ impl Workshop<'_> {
     }
 
     /// All by one process. Nothing where they could not be built like that.
-    fn build_together(
-        &self,
-        builds: &[Logging<'_>],
-        sink: &(dyn Fn(usize, &Event) + Sync),
-    ) -> Option<Vec<Result<Made, NotMade>>> {
-        if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
-            return None;
-        }
-        let Ok(Some(built)) = self.bake(builds, sink) else {
-            self.apart.store(true, Ordering::Relaxed);
-            return None;
-        };
-        let names: Vec<String> = builds.iter().map(|(build, _)| build.step.local_name()).collect();
-        let images = self.engine.images(&names).ok()?;
-        let settled = builds
-            .iter()
-            .zip(built)
-            .zip(images)
-            .map(|(((build, _), built), image)| self.settle(build, built, image));
-        Some(settled.collect())
-    }
-
     fn bake(
         &self,
         prepared: &[Logging<'_>],
         sink: &(dyn Fn(usize, &Event) + Sync),
-    ) -> anyhow::Result<Option<Vec<Built>>> {
+        hand_over: &dyn Fn(usize),
+    ) -> anyhow::Result<Option<Vec<Option<Built>>>> {
         let mut builds: Vec<Build<'_>> =
             prepared.iter().map(|(build, _)| self.build_of(build)).collect::<Result<_, _>>()?;
         let images: BTreeSet<_> = builds.iter().flat_map(Build::engine_images).collect();
@@ -129,6 +166,6 @@ impl Workshop<'_> {
         let targets: Vec<String> = (0..builds.len()).map(bake::target).collect();
         let parts: Vec<Part<'_>> =
             targets.iter().zip(prepared).map(|(target, (_, log))| Part { target, log }).collect();
-        Ok(run_together(&bake::invocation(&builds[0], &definition), &parts, sink))
+        Ok(run_together(&bake::invocation(&builds[0], &definition), &parts, sink, hand_over))
     }
 }
