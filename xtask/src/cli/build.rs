@@ -53,7 +53,7 @@ pub(crate) struct BuildCommand {
     /// Only show what would be done: the same as `plan`
     #[arg(long)]
     pub dry_run: bool,
-    /// How many images to build at once (default: 8)
+    /// How many images to build at once (default: 8, and more of those that take seconds)
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Go on with what does not depend on a failure
