@@ -159,16 +159,17 @@ fn slow(lab: &Lab, id: &str, seconds: u32) {
 
 fn long_steps(test: &'static TestEngine) {
     let Some(lab) = Lab::with_base(test) else { return };
-    slow(&lab, "slow", 13);
+    slow(&lab, "slow", 18);
     lab.image("quick", "", "FROM registry.invalid/lab/base\nRUN echo quick\n");
-    let statuses = lab.statuses(&[], 0);
-    assert!(statuses.values().all(|status| status == "built"), "{statuses:?}");
+    let built = lab.build(&[], 0);
+    assert!(built.values().all(|image| image["status"] == "built"), "{built:?}");
+    assert!(built["slow"]["seconds"].as_f64() >= Some(17.0), "{built:?}");
     assert!(is_shared(&log(&lab, "quick")), "they were begun by one process");
     assert!(!is_shared(&log(&lab, "slow")), "one that takes long gets a process of its own");
     assert_eq!(lab.content("slow:dev", "/times"), "begun\n");
 
-    slow(&lab, "slow", 19);
-    lab.image("quick", "", "FROM registry.invalid/lab/base\nRUN sleep 14; exit 3\n");
+    slow(&lab, "slow", 26);
+    lab.image("quick", "", "FROM registry.invalid/lab/base\nRUN sleep 20; exit 3\n");
     lab.file("base/fresh", &token());
     let statuses = lab.statuses(&["--keep-going"], 1);
     assert_eq!((statuses["slow"].as_str(), statuses["quick"].as_str()), ("built", "failed"));

@@ -6,7 +6,7 @@ mod together;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -140,7 +140,7 @@ impl<'a> Workshop<'a> {
     ) -> Result<Made, NotMade> {
         match self.prepare(step)? {
             Start::UpToDate(made) => Ok(made),
-            Start::Build(prepared) => self.build(&prepared, log, sink),
+            Start::Build(prepared) => self.build(&prepared, log, sink, Duration::ZERO),
         }
     }
 
@@ -181,12 +181,13 @@ impl<'a> Workshop<'a> {
         })))
     }
 
-    /// Builds it by a process of its own.
+    /// Builds it by a process of its own, where another has done so for the time `before`.
     fn build(
         &self,
         prepared: &Prepared<'_>,
         log: &Utf8Path,
         sink: &(dyn Fn(&Event) + Sync),
+        before: Duration,
     ) -> Result<Made, NotMade> {
         let mut build = self.build_of(prepared)?;
         let name = file_name(&prepared.step.name());
@@ -205,7 +206,8 @@ impl<'a> Workshop<'a> {
                 other => other,
             };
         }
-        let built = built.map_err(NotMade::Build)?;
+        let mut built = built.map_err(NotMade::Build)?;
+        built.time += before;
         self.settle(prepared, built, self.engine.image(&prepared.step.local_name())?)
     }
 

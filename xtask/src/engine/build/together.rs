@@ -12,8 +12,8 @@ use super::log::Log;
 use super::tally::Tally;
 use super::{Built, attend};
 
-/// A step that runs longer than this may have cost too much to be ended because another build of the process fails.
-const LONG: Duration = Duration::from_secs(10);
+/// An instruction that runs longer than this has cost too much to be ended because another build of the process fails.
+const LONG: Duration = Duration::from_secs(15);
 
 /// One of the builds.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +27,9 @@ pub struct Part<'a> {
 struct Running {
     log: Log,
     tally: Tally,
-    /// By number.
-    steps: BTreeMap<usize, Instant>,
+    /// The instructions that run, by the number of their step. Contexts that are sent and images that are exported are no
+    /// such: a second client would do that once more.
+    instructions: BTreeMap<usize, Instant>,
     begun: Instant,
     last: Instant,
     /// Whether it has been handed over: somebody else writes its log, and tells of it.
@@ -38,15 +39,19 @@ struct Running {
 impl Running {
     fn new(log: Log) -> Self {
         let now = Instant::now();
-        let (tally, steps) = (Tally::default(), BTreeMap::new());
-        Self { log, tally, steps, begun: now, last: now, handed_over: false }
+        let (tally, instructions) = (Tally::default(), BTreeMap::new());
+        Self { log, tally, instructions, begun: now, last: now, handed_over: false }
     }
 
     fn event(&mut self, event: Event) {
         self.last = Instant::now();
         match &event {
-            Event::Started(step) => drop(self.steps.insert(step.number, self.last)),
-            Event::Finished { step, .. } => drop(self.steps.remove(&step.number)),
+            Event::Started(step) if step.position().is_some() => {
+                self.instructions.insert(step.number, self.last);
+            }
+            Event::Finished { step, .. } => {
+                self.instructions.remove(&step.number);
+            }
             _ => {}
         }
         self.log.event(&event);
@@ -54,7 +59,7 @@ impl Running {
     }
 
     fn takes_long(&self) -> bool {
-        self.steps.values().any(|started| started.elapsed() > LONG)
+        self.instructions.values().any(|started| started.elapsed() > LONG)
     }
 }
 

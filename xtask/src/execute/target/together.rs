@@ -1,9 +1,10 @@
 //! Several targets by one process, where each is expected to take seconds.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use camino::Utf8Path;
@@ -75,15 +76,16 @@ impl Workshop<'_> {
             return self.build_each(builds, &every, sink);
         }
         std::thread::scope(|threads| {
-            let own = Mutex::new(BTreeMap::new());
+            let own = RefCell::new(BTreeMap::new());
+            let start = Instant::now();
             let hand_over = |part: usize| {
-                let (build, log) = builds[part];
-                let running =
-                    threads.spawn(move || self.build(build, log, &|event| sink(part, event)));
-                own.lock().unwrap_or_else(PoisonError::into_inner).insert(part, running);
+                let ((build, log), before) = (builds[part], start.elapsed());
+                let running = threads
+                    .spawn(move || self.build(build, log, &|event| sink(part, event), before));
+                own.borrow_mut().insert(part, running);
             };
             let together = self.bake(builds, sink, &hand_over).unwrap_or_default();
-            let own = own.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let own = own.into_inner();
             let rest: Vec<usize> =
                 every.into_iter().filter(|part| !own.contains_key(part)).collect();
             let made = match together {
@@ -133,7 +135,7 @@ impl Workshop<'_> {
         let jobs = vec![Job::default(); parts.len()];
         let alone = |position: usize| {
             let (build, log) = builds[parts[position]];
-            self.build(build, log, &|event| sink(parts[position], event))
+            self.build(build, log, &|event| sink(parts[position], event), Duration::ZERO)
         };
         let outcomes = execute::run(&jobs, Limits::new(APART, true), &|| false, &alone, &|_, _| {});
         let result = |outcome| match outcome {
