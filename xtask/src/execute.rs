@@ -70,8 +70,9 @@ pub enum Moment<'a, T, E> {
 pub type Observe<'a, T, E> = &'a (dyn Fn(usize, Moment<'_, T, E>) + Sync);
 
 /// What does jobs together.
-pub type Work<'a, T, E> = &'a (dyn Fn(&[usize]) -> Results<T, E> + Sync);
-type Results<T, E> = Vec<Result<T, E>>;
+pub type Work<'a, T, E> = &'a (dyn Fn(&[usize], Done<'_, T, E>) + Sync);
+/// What is told of a job that has ended.
+pub type Done<'a, T, E> = &'a (dyn Fn(usize, Result<T, E>) + Sync);
 
 struct Shared<T, E> {
     schedule: Schedule,
@@ -96,11 +97,16 @@ pub fn run<T: Send, E: Send>(
     observe: Observe<'_, T, E>,
 ) -> Vec<Outcome<T, E>> {
     let limits = Limits { together: 1, ..limits };
-    let one_by_one = |indices: &[usize]| indices.iter().map(|index| work(*index)).collect();
+    let one_by_one = |indices: &[usize], done: Done<'_, T, E>| {
+        for index in indices {
+            done(*index, work(*index));
+        }
+    };
     run_together(jobs, limits, stop, &one_by_one, observe)
 }
 
-/// As [`run`]; `work` gets the indices of jobs that it does together, and gives a result for each, in their order.
+/// As [`run`]; `work` gets the indices of jobs that it does together, and tells the result of each when it has one. A job
+/// of which nothing is told was not started.
 ///
 /// Jobs are done together that [share](Job::shares), where more are ready than there is room for, and where they are
 /// expected to be quick: their last time says so, or all those of this run did that have ended.
@@ -124,12 +130,11 @@ pub fn run_together<T: Send, E: Send>(
         let works = || {
             while let Some(indices) = next(&shared, &changed, stop, observe) {
                 let start = Instant::now();
-                let results = work(&indices);
-                let mut shared = lock(&shared);
-                shared.schedule.ended(&indices, start.elapsed());
-                for (index, result) in indices.into_iter().zip(results) {
-                    shared.end(index, result, jobs, observe);
-                }
+                work(&indices, &|index, result| {
+                    lock(&shared).end(index, result, jobs, observe);
+                    changed.notify_all();
+                });
+                lock(&shared).schedule.ended(&indices, start.elapsed());
                 changed.notify_all();
             }
         };

@@ -15,7 +15,7 @@ use crate::cli::{BuildArgs, BuildCommand, Global};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::{Origin, interrupt};
 use crate::execute::target::{Logged, Made, NotMade, Workshop, file_name, secrets};
-use crate::execute::{self, Job, Limits, Moment, Outcome};
+use crate::execute::{self, Done, Job, Limits, Moment, Outcome};
 use crate::key::{Records, state_folder};
 use crate::plan::{Action, Plan, Step};
 use crate::report::board::Style;
@@ -28,12 +28,22 @@ const JOBS: usize = 8;
 /// How many targets one process builds at the most. With more, the last of a group holds up what waits for the first.
 const TOGETHER: usize = 16;
 
+/// What quick builds run in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Processes {
+    #[default]
+    Shared,
+    /// Each has its own, because each is sent somewhere as soon as it is built.
+    Own,
+}
+
 /// How a build is run, beside what is built.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Options {
     pub(super) setup: bool,
     pub(super) jobs: Option<u16>,
     pub(super) keep_going: bool,
+    pub(super) processes: Processes,
     /// Whether the caches that images configure in registries are written.
     pub(super) write_cache: bool,
 }
@@ -46,6 +56,7 @@ pub(super) fn run(global: &Global, args: &BuildCommand) -> anyhow::Result<ExitCo
         setup: args.setup,
         jobs: args.jobs,
         keep_going: args.keep_going,
+        processes: Processes::Shared,
         write_cache: args.write_cache,
     };
     build(global, &args.build, options)
@@ -190,11 +201,12 @@ pub(super) fn execute(
         .collect();
     let parallel = options.jobs.map_or(JOBS, usize::from);
     // Whoever says how many are built at once, means it.
-    let together = if options.jobs.is_some() { 1 } else { TOGETHER };
+    let own = options.processes == Processes::Own || options.jobs.is_some();
+    let together = if own { 1 } else { TOGETHER };
     let limits = Limits { parallel, keep_going: options.keep_going, together };
     let style = Style::of_stderr(global.verbose, global.quiet);
     let board = Board::new(jobs.iter().map(|job| job.name.clone()).collect(), style);
-    let work = |indices: &[usize]| {
+    let work = |indices: &[usize], done: Done<'_, Made, NotMade>| {
         let steps: Vec<(&Step, Utf8PathBuf)> = indices
             .iter()
             .map(|index| &plan.steps[*index])
@@ -202,9 +214,7 @@ pub(super) fn execute(
             .collect();
         let steps: Vec<Logged<'_>> =
             steps.iter().map(|(step, log)| (*step, log.as_path())).collect();
-        let made = workshop
-            .make_together(&steps, &|position, event| board.event(indices[position], event));
-        let finished = steps.iter().zip(made).map(|((step, _), made)| {
+        let finish = |step: &Step, made: Result<Made, NotMade>| {
             let mut made = made?;
             after(step, &mut made, &|text| {
                 if !global.quiet {
@@ -212,8 +222,13 @@ pub(super) fn execute(
                 }
             })?;
             Ok(made)
-        });
-        finished.collect()
+        };
+        workshop.make_together(
+            &steps,
+            options.keep_going,
+            &|position, event| board.event(indices[position], event),
+            &|position, made| done(indices[position], finish(steps[position].0, made)),
+        );
     };
     let observe = |index: usize, moment: Moment<'_, Made, NotMade>| match moment {
         Moment::Started if plan.steps[index].action == Action::Skip => {}

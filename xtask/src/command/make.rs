@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use camino::Utf8Path;
 
 use super::again::SecondLook;
-use super::build::{self, After, Options};
+use super::build::{self, After, Options, Processes};
 use super::publication::{Prepared, Staged};
 use super::session::Session;
 use super::verify::Verifier;
@@ -188,8 +188,12 @@ impl Maker<'_> {
         let tester = Tester::new(&session.engine, root)?;
         let bench = Bench { workshop: &workshop, tester: &tester };
         let start = std::time::Instant::now();
-        let options =
-            Options { jobs: self.jobs, keep_going: self.keep_going, ..Options::default() };
+        let options = Options {
+            jobs: self.jobs,
+            keep_going: self.keep_going,
+            processes: Processes::Own,
+            ..Options::default()
+        };
         let after: &After<'_> = &|step, made, tell| end(&bench, step, made, tell);
         let outcomes =
             build::execute(global, options, &plan, &workshop, &state.join("logs"), after);

@@ -13,7 +13,13 @@ use crate::plan::Step;
 use crate::workspace::{Attestations, BuildOptions, shown};
 
 /// Whether `step` can be built together with others. Known before its parents are there.
-pub fn shares(step: &Step, engine: &Engine, builder: &Builder, caching: &Caching) -> bool {
+pub fn shares(
+    step: &Step,
+    root: &Utf8Path,
+    engine: &Engine,
+    builder: &Builder,
+    caching: &Caching,
+) -> bool {
     let target = &step.target;
     let texts = step
         .args
@@ -21,7 +27,8 @@ pub fn shares(step: &Step, engine: &Engine, builder: &Builder, caching: &Caching
         .chain(&step.labels)
         .flat_map(|(name, value)| [name, value])
         .map(String::as_str)
-        .chain([target.context.as_str(), target.dockerfile.value.as_str()]);
+        .chain([root.as_str(), target.context.as_str(), target.dockerfile.value.as_str()])
+        .chain(target.stage.as_ref().map(|stage| stage.value.as_str()));
     builder.sees_engine_images()
         && step.platforms.len() == 1
         && step.attestations == Attestations::default()
@@ -33,9 +40,10 @@ pub fn shares(step: &Step, engine: &Engine, builder: &Builder, caching: &Caching
         && texts.into_iter().all(is_literal)
 }
 
-/// bake reads the strings of its definitions as HCL's templates.
+/// Whether bake takes `text` as it is: it reads the strings of its definitions as HCL's templates, and writes letters that
+/// Unicode has several ways for in one of them.
 fn is_literal(text: &str) -> bool {
-    !text.contains("${") && !text.contains("%{")
+    text.is_ascii() && !text.contains("${") && !text.contains("%{")
 }
 
 /// What bake calls the build at `index`: an id may hold what the name of a target may not.

@@ -71,8 +71,12 @@ pub fn run_build(
         tally.take(event);
     };
     let mut progress = Progress::default();
-    let status = attend(invocation, |bytes| progress.feed(bytes, &mut pass_on))
-        .map_err(|error| fails(Cause::no_program(invocation, &error)))?;
+    let feed = |bytes: &[u8]| {
+        progress.feed(bytes, &mut pass_on);
+        true
+    };
+    let status =
+        attend(invocation, feed).map_err(|error| fails(Cause::no_program(invocation, &error)))?;
     progress.finish(&mut pass_on);
 
     let time = start.elapsed();
@@ -86,13 +90,14 @@ pub fn run_build(
     }
 }
 
-/// Runs a build to its end, and feeds what it writes as it comes, and nothing at times when nothing comes.
+/// Runs a build to its end, and feeds what it writes as it comes, and nothing at times when nothing comes; when `feed`
+/// wants no more, it is ended.
 ///
 /// # Errors
 /// When it cannot be started.
 fn attend(
     invocation: &Invocation,
-    feed: impl FnMut(&[u8]),
+    feed: impl FnMut(&[u8]) -> bool,
 ) -> std::io::Result<Result<ExitStatus, Stopped>> {
     let (handle, chunks) = start_child(invocation)?;
     let guard = EndOnPanic(&handle);
@@ -120,19 +125,22 @@ fn start_child(invocation: &Invocation) -> std::io::Result<(duct::Handle, Receiv
     Ok((handle, chunks))
 }
 
-/// Feeds what the child writes, or nothing for a while, until nobody can write any more, and ends the child when we are interrupted.
-fn follow(handle: &duct::Handle, chunks: &Receiver<Vec<u8>>, mut feed: impl FnMut(&[u8])) {
-    let mut asked_to_end = false;
+/// Feeds what the child writes, or nothing for a while, until nobody can write any more, and ends the child when we are
+/// interrupted, or when `feed` wants no more.
+fn follow(handle: &duct::Handle, chunks: &Receiver<Vec<u8>>, mut feed: impl FnMut(&[u8]) -> bool) {
+    let (mut asked_to_end, mut wanted) = (false, true);
     let mut gone_since = None;
     loop {
-        if interrupt::interrupted() && !asked_to_end {
+        if (interrupt::interrupted() || !wanted) && !asked_to_end {
             child::end(handle);
             asked_to_end = true;
         }
         match chunks.recv_timeout(LOOK) {
-            Ok(chunk) => feed(&chunk),
+            Ok(chunk) => wanted &= feed(&chunk),
             Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) if matches!(handle.try_wait(), Ok(None)) => feed(&[]),
+            Err(RecvTimeoutError::Timeout) if matches!(handle.try_wait(), Ok(None)) => {
+                wanted &= feed(&[]);
+            }
             Err(RecvTimeoutError::Timeout) => {
                 if gone_since.get_or_insert_with(Instant::now).elapsed() >= PLUGIN_GRACE {
                     return;

@@ -7,6 +7,8 @@ use super::{Job, Limits, QUICK};
 
 /// As many jobs as are done together before a further process is begun.
 const WORTH_A_PROCESS: usize = 6;
+/// How many more jobs may run at once for each that was quick.
+const MORE: usize = 6;
 
 /// What has to be known to name the next job.
 #[derive(Debug)]
@@ -24,10 +26,13 @@ pub(super) struct Schedule {
     limits: Limits,
     /// Processes: jobs that are done together are one.
     running: usize,
-    /// Those that do more than one job.
+    running_jobs: usize,
+    /// Processes that do more than one job.
     groups: usize,
-    /// What is known of jobs that share and whose last time is not known: whether one has ended, and all were quick.
-    found_quick: Option<bool>,
+    /// How many jobs that share have ended and were quick.
+    quick: usize,
+    /// Whether one was not.
+    found_slow: bool,
     stopped: bool,
 }
 
@@ -74,8 +79,10 @@ impl Schedule {
             shares: jobs.iter().map(Shares::of).collect(),
             limits,
             running: 0,
+            running_jobs: 0,
             groups: 0,
-            found_quick: None,
+            quick: 0,
+            found_slow: false,
             stopped: false,
         }
     }
@@ -83,7 +90,8 @@ impl Schedule {
     /// The jobs that one process may start now, none or several. It counts as running until [`ended`](Self::ended).
     ///
     /// Jobs that share are spread evenly over half of the processes that there may be, which is room enough: the others
-    /// would only start up while these wait. Fewer are not spread at all.
+    /// would only start up while these wait. Fewer are not spread at all. While nothing is known, no more run at once than
+    /// if each had a process; every quick one that ends makes room for more.
     pub(super) fn start(&mut self) -> Vec<usize> {
         let parallel = self.limits.parallel.max(1);
         let free = parallel.saturating_sub(self.running);
@@ -92,20 +100,26 @@ impl Schedule {
         };
         let mut ranks = vec![first];
         if self.limits.together > 1 && self.is_shared(first) {
-            let shared: Vec<usize> =
-                self.ready.iter().copied().filter(|rank| self.is_shared(*rank)).collect();
+            let (shared, others): (Vec<usize>, Vec<usize>) =
+                self.ready.iter().partition(|rank| self.is_shared(**rank));
             let room = parallel.div_ceil(2).saturating_sub(self.groups).min(free);
-            if shared.len() > 1 && room == 0 {
-                return Vec::new();
+            let trust = (parallel + MORE * self.quick).saturating_sub(self.running_jobs);
+            if shared.len() > 1 && (room == 0 || trust == 0) {
+                ranks = others.into_iter().take(1).collect();
+            } else {
+                let even = shared.len().div_ceil(room.max(1)).max(WORTH_A_PROCESS);
+                let share = even.min(self.limits.together).min(trust.max(1));
+                ranks = shared.into_iter().take(share).collect();
             }
-            let even = shared.len().div_ceil(room.max(1)).max(WORTH_A_PROCESS);
-            let share = even.min(self.limits.together);
-            ranks = shared.into_iter().take(share).collect();
+        }
+        if ranks.is_empty() {
+            return ranks;
         }
         for rank in &ranks {
             self.ready.remove(rank);
         }
         self.running += 1;
+        self.running_jobs += ranks.len();
         self.groups += usize::from(ranks.len() > 1);
         ranks.into_iter().map(|rank| self.by_rank[rank]).collect()
     }
@@ -113,7 +127,7 @@ impl Schedule {
     fn is_shared(&self, rank: usize) -> bool {
         match self.shares[self.by_rank[rank]] {
             Shares::Never => false,
-            Shares::WhileQuick => self.found_quick == Some(true),
+            Shares::WhileQuick => self.quick > 0 && !self.found_slow,
             Shares::Always => true,
         }
     }
@@ -121,9 +135,13 @@ impl Schedule {
     /// What [`start`](Self::start) gave has ended, after `time`.
     pub(super) fn ended(&mut self, jobs: &[usize], time: Duration) {
         self.running -= 1;
+        self.running_jobs -= jobs.len();
         self.groups -= usize::from(jobs.len() > 1);
-        if jobs.iter().any(|job| self.shares[*job] == Shares::WhileQuick) {
-            self.found_quick = Some(time <= QUICK && self.found_quick != Some(false));
+        let shared = jobs.iter().filter(|job| self.shares[**job] != Shares::Never);
+        if time <= QUICK {
+            self.quick += shared.count();
+        } else {
+            self.found_slow |= shared.count() > 0;
         }
     }
 

@@ -194,10 +194,11 @@ fn quick_jobs_are_done_together() {
     let known = &["a=1", "b=2", "c=3", "d=4", "e=999"][..];
     let limits = |parallel, together| Limits { together, ..Limits::new(parallel, true) };
     for (text, limits, slow, fails, expected) in [
-        // Nothing is known of the first, and it was quick; the others are spread over half of the processes.
-        (&fan[..], limits(4, 20), &[][..], &[][..], "r 0+1+2+3+4+5+6 7+8+9+10+11+12"),
+        // Nothing is known of the first, and it was quick; the others are spread over half of the processes, and at first
+        // no more than ten run at once.
+        (&fan[..], limits(4, 20), &[][..], &[][..], "r 0+1+2+3+4+5+6 7+8+9 10+11+12"),
         (&fan, limits(8, 20), &[], &[], "r 0+1+2+3+4+5 6+7+8+9+10+11 12"),
-        (&fan, limits(1, 20), &[], &[], "r 0+1+2+3+4+5+6+7+8+9+10+11+12"),
+        (&fan, limits(1, 20), &[], &[], "r 0+1+2+3+4+5+6 7+8+9+10+11+12"),
         (&fan, limits(4, 5), &[], &[], "r 0+1+2+3+4 5+6+7+8+9 10+11+12"),
         (&fan[..6], limits(4, 1), &[], &[], "r 0 1 2 3 4"),
         // A few are not spread.
@@ -217,6 +218,10 @@ fn quick_jobs_are_done_together() {
             "{text:?} {limits:?} {slow:?}"
         );
     }
+    // Where there is no room for more that share, others are not held up.
+    let mut others = jobs(&[&fan[..], &["x:r"]].concat());
+    others[14].shares = false;
+    assert_eq!(together(&others, limits(2, 5), &[], &[]), "r 0+1+2+3+4 x 5+6+7+8+9 10+11+12");
     // Long ones leave the others their room.
     let long = &["a=99", "b=98", "c=97", "d=96", "p=1", "q=1", "s=1"];
     assert_eq!(together(&jobs(long), limits(8, 20), &[], &[]), "a b c d p+q+s");

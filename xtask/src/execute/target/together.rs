@@ -1,8 +1,7 @@
 //! Several targets by one process, where each is expected to take seconds.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::panic::resume_unwind;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -14,11 +13,11 @@ use crate::engine::build::{Built, Part, run_together};
 use crate::engine::buildx::Build;
 use crate::engine::progress::Event;
 use crate::engine::{LocalImage, bake};
-use crate::execute::{self, Job, Limits, Outcome};
+use crate::execute::{self, Done, Job, Limits};
 use crate::plan::Step;
 
-/// How many builds that could not be done together run at once. There are up to four such groups.
-const APART: usize = 2;
+/// How many builds that could not be done together run at once.
+const APART: usize = 4;
 
 /// A step, and the file for its log.
 pub type Logged<'a> = (&'a Step, &'a Utf8Path);
@@ -30,78 +29,74 @@ impl Workshop<'_> {
     pub fn shares(&self, step: &Step) -> bool {
         let fresh = self.no_cache && step.named;
         self.builder.is_some_and(|builder| {
-            !fresh && bake::shares(step, self.engine, builder, &self.caching)
+            !fresh && bake::shares(step, self.root, self.engine, builder, &self.caching)
         })
     }
 
-    /// Makes the images of `steps`, which all [share](Self::shares), and gives what [`make`](Self::make) gives for each.
-    /// `sink` gets events with the index of their step.
+    /// Makes the images of `steps`, which all [share](Self::shares), and tells what [`make`](Self::make) gives for each when
+    /// it has ended. `sink` gets events. Both with the index of the step.
     ///
     /// Where one of them cannot be built, each is built by itself: then none ends because of another, and each failure is
     /// told as one. Steps that had ended are in BuildKit's cache, and those that took long go on; what has just begun
-    /// begins again.
+    /// begins again. Without `keep_going`, what has not begun again when one fails is not told of.
     pub fn make_together(
         &self,
         steps: &[Logged<'_>],
+        keep_going: bool,
         sink: &(dyn Fn(usize, &Event) + Sync),
-    ) -> Vec<Result<Made, NotMade>> {
-        let mut results: Vec<Option<Result<Made, NotMade>>> = Vec::new();
+        done: Done<'_, Made, NotMade>,
+    ) {
         let mut prepared = Vec::new();
         for (index, (step, log)) in steps.iter().enumerate() {
-            results.push(match self.prepare(step) {
-                Ok(Start::UpToDate(made)) => Some(Ok(made)),
-                Err(error) => Some(Err(error.into())),
-                Ok(Start::Build(build)) => {
-                    prepared.push((index, build, *log));
-                    None
-                }
-            });
+            match self.prepare(step) {
+                Ok(Start::UpToDate(made)) => done(index, Ok(made)),
+                Err(error) => done(index, Err(error.into())),
+                Ok(Start::Build(build)) => prepared.push((index, build, *log)),
+            }
         }
         let builds: Vec<Logging<'_>> =
             prepared.iter().map(|(_, build, log)| (&**build, *log)).collect();
-        let made = self.build_all(&builds, &|part, event| sink(prepared[part].0, event));
-        for ((index, ..), made) in prepared.iter().zip(made) {
-            results[*index] = Some(made);
+        let sink = |part: usize, event: &Event| sink(prepared[part].0, event);
+        let done = |part: usize, result| done(prepared[part].0, result);
+        let every: Vec<usize> = (0..builds.len()).collect();
+        if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
+            self.build_each(&builds, &every, keep_going, &sink, &done);
+        } else {
+            self.build_all(&builds, keep_going, &sink, &done);
         }
-        results.into_iter().map(|result| result.expect("each has been made or not")).collect()
     }
 
     fn build_all(
         &self,
         builds: &[Logging<'_>],
+        keep_going: bool,
         sink: &(dyn Fn(usize, &Event) + Sync),
-    ) -> Vec<Result<Made, NotMade>> {
-        let every: Vec<usize> = (0..builds.len()).collect();
-        if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
-            return self.build_each(builds, &every, sink);
-        }
+        done: Done<'_, Made, NotMade>,
+    ) {
         std::thread::scope(|threads| {
-            let own = RefCell::new(BTreeMap::new());
+            let own = RefCell::new(BTreeSet::new());
             let start = Instant::now();
             let hand_over = |part: usize| {
+                own.borrow_mut().insert(part);
                 let ((build, log), before) = (builds[part], start.elapsed());
-                let running = threads
-                    .spawn(move || self.build(build, log, &|event| sink(part, event), before));
-                own.borrow_mut().insert(part, running);
+                threads.spawn(move || {
+                    done(part, self.build(build, log, &|event| sink(part, event), before));
+                });
             };
-            let together = self.bake(builds, sink, &hand_over).unwrap_or_default();
+            let together = self.bake(builds, sink, &hand_over).unwrap_or(Err(None));
             let own = own.into_inner();
-            let rest: Vec<usize> =
-                every.into_iter().filter(|part| !own.contains_key(part)).collect();
-            let made = match together {
-                Some(built) => self.settle_all(builds, &rest, built.into_iter().flatten()),
-                None => {
+            let mut rest: Vec<usize> =
+                (0..builds.len()).filter(|part| !own.contains(part)).collect();
+            match together {
+                Ok(built) => self.settle_all(builds, &rest, built.into_iter().flatten(), done),
+                Err(failed) => {
                     self.apart.store(true, Ordering::Relaxed);
-                    self.build_each(builds, &rest, sink)
+                    // What is known to fail is told first.
+                    rest.sort_by_key(|part| Some(*part) != failed);
+                    self.build_each(builds, &rest, keep_going, sink, done);
                 }
-            };
-            let mut made: BTreeMap<usize, _> = rest.into_iter().zip(made).collect();
-            for (part, running) in own {
-                let result = running.join();
-                made.insert(part, result.unwrap_or_else(|panic| resume_unwind(panic)));
             }
-            made.into_values().collect()
-        })
+        });
     }
 
     /// What has to be done when these parts of `builds` have ended well.
@@ -110,19 +105,19 @@ impl Workshop<'_> {
         builds: &[Logging<'_>],
         parts: &[usize],
         built: impl Iterator<Item = Built>,
-    ) -> Vec<Result<Made, NotMade>> {
-        let builds = parts.iter().map(|part| builds[*part].0);
-        let names: Vec<String> = builds.clone().map(|build| build.step.local_name()).collect();
+        done: Done<'_, Made, NotMade>,
+    ) {
+        let name = |part: &usize| builds[*part].0.step.local_name();
+        let names: Vec<String> = parts.iter().map(name).collect();
         let images: Vec<anyhow::Result<Option<LocalImage>>> = match self.engine.images(&names) {
             Ok(images) => images.into_iter().map(Ok).collect(),
             // Of one or of all: each is asked for again, and tells its own.
             Err(_) => names.iter().map(|name| self.engine.image(name)).collect(),
         };
-        let settled = builds
-            .zip(built)
-            .zip(images)
-            .map(|((build, built), image)| self.settle(build, built, image?));
-        settled.collect()
+        for ((part, built), image) in parts.iter().zip(built).zip(images) {
+            let settle = || self.settle(builds[*part].0, built, image?);
+            done(*part, settle());
+        }
     }
 
     /// These parts of `builds`, each by a process of its own.
@@ -130,31 +125,29 @@ impl Workshop<'_> {
         &self,
         builds: &[Logging<'_>],
         parts: &[usize],
+        keep_going: bool,
         sink: &(dyn Fn(usize, &Event) + Sync),
-    ) -> Vec<Result<Made, NotMade>> {
+        done: Done<'_, Made, NotMade>,
+    ) {
         let jobs = vec![Job::default(); parts.len()];
         let alone = |position: usize| {
-            let (build, log) = builds[parts[position]];
-            self.build(build, log, &|event| sink(parts[position], event), Duration::ZERO)
+            let part = parts[position];
+            let (build, log) = builds[part];
+            let made = self.build(build, log, &|event| sink(part, event), Duration::ZERO);
+            let outcome = if made.is_ok() { Ok(()) } else { Err(()) };
+            done(part, made);
+            outcome
         };
-        let outcomes = execute::run(&jobs, Limits::new(APART, true), &|| false, &alone, &|_, _| {});
-        let result = |outcome| match outcome {
-            Outcome::Done(made) => Ok(made),
-            Outcome::Failed(failure) => Err(failure),
-            Outcome::Blocked { .. } | Outcome::NotStarted => {
-                unreachable!("no build needs another, and all are kept going")
-            }
-        };
-        outcomes.into_iter().map(result).collect()
+        execute::run(&jobs, Limits::new(APART, keep_going), &|| false, &alone, &|_, _| {});
     }
 
-    /// All by one process. Nothing where they could not be built like that.
+    /// All by one process, as [`run_together`] does it.
     fn bake(
         &self,
         prepared: &[Logging<'_>],
         sink: &(dyn Fn(usize, &Event) + Sync),
         hand_over: &dyn Fn(usize),
-    ) -> anyhow::Result<Option<Vec<Option<Built>>>> {
+    ) -> anyhow::Result<Result<Vec<Option<Built>>, Option<usize>>> {
         let mut builds: Vec<Build<'_>> =
             prepared.iter().map(|(build, _)| self.build_of(build)).collect::<Result<_, _>>()?;
         let images: BTreeSet<_> = builds.iter().flat_map(Build::engine_images).collect();

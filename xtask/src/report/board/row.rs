@@ -32,6 +32,10 @@ impl Row {
     pub(super) fn event(&mut self, event: &Event, now: Instant) -> Option<(String, Duration)> {
         match event {
             Event::Started(step) => {
+                // The first step of a process: what another one did before is over.
+                if step.number == 1 {
+                    self.running.clear();
+                }
                 self.running.push(Running {
                     step: Arc::clone(step),
                     since: now,
