@@ -208,7 +208,7 @@ fn quick_jobs_are_done_together() {
         (&fan, limits(4, 5), &["1"], &[], "r 0+1+2+3+4 5+6+7+8+9 10 11 12"),
         (&fan, limits(4, 5), &[], &["1"], "r 0+1+2+3+4 5+6+7+8+9 10 11 12"),
         // What is known of a job itself decides.
-        (known, limits(2, 20), &[], &[], "e d+c+b+a"),
+        (known, limits(2, 20), &[], &[], "e d c b+a"),
         (known, limits(4, 3), &["e"], &[], "e d+c+b a"),
         (&["a", "b", "c"], limits(1, 20), &[], &[], "a b+c"),
     ] {
