@@ -131,10 +131,10 @@ pub fn run_together<T: Send, E: Send>(
             while let Some(indices) = next(&shared, &changed, stop, observe) {
                 let start = Instant::now();
                 work(&indices, &|index, result| {
-                    lock(&shared).end(index, result, jobs, observe);
+                    lock(&shared).end(index, result, start.elapsed(), jobs, observe);
                     changed.notify_all();
                 });
-                lock(&shared).schedule.ended(&indices, start.elapsed());
+                lock(&shared).schedule.ended(&indices);
                 changed.notify_all();
             }
         };
@@ -196,12 +196,13 @@ impl<T, E> Shared<T, E> {
         &mut self,
         index: usize,
         result: Result<T, E>,
+        time: Duration,
         jobs: &[Job],
         observe: Observe<'_, T, E>,
     ) {
         let outcome = match result {
             Ok(done) => {
-                self.schedule.done(index);
+                self.schedule.done(index, time);
                 Outcome::Done(done)
             }
             Err(error) => {

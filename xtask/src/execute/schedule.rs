@@ -132,21 +132,20 @@ impl Schedule {
         }
     }
 
-    /// What [`start`](Self::start) gave has ended, after `time`.
-    pub(super) fn ended(&mut self, jobs: &[usize], time: Duration) {
+    /// What [`start`](Self::start) gave has ended.
+    pub(super) fn ended(&mut self, jobs: &[usize]) {
         self.running -= 1;
         self.running_jobs -= jobs.len();
         self.groups -= usize::from(jobs.len() > 1);
-        let shared = jobs.iter().filter(|job| self.shares[**job] != Shares::Never);
-        if time <= QUICK {
-            self.quick += shared.count();
-        } else {
-            self.found_slow |= shared.count() > 0;
-        }
     }
 
-    /// A job succeeded.
-    pub(super) fn done(&mut self, index: usize) {
+    /// A job succeeded, `time` after it was started.
+    pub(super) fn done(&mut self, index: usize, time: Duration) {
+        match self.shares[index] {
+            Shares::Never => {}
+            _ if time <= QUICK => self.quick += 1,
+            _ => self.found_slow = true,
+        }
         for dependent in self.dependents[index].clone() {
             self.waits_for[dependent] -= 1;
             if self.waits_for[dependent] == 0 {

@@ -194,6 +194,7 @@ impl<'a> Workshop<'a> {
         let policy = self.write_policy(&name, &build.engine_images())?;
         build.source_policy = policy.as_deref();
         let invocation = build.invocation();
+        let start = Instant::now();
         let mut built = run_build(&invocation, log, sink);
         for _ in 0..AGAIN {
             built = match built {
@@ -207,7 +208,7 @@ impl<'a> Workshop<'a> {
             };
         }
         let mut built = built.map_err(NotMade::Build)?;
-        built.time += before;
+        built.time = before + start.elapsed();
         self.settle(prepared, built, self.engine.image(&prepared.step.local_name())?)
     }
 

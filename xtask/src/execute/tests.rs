@@ -177,9 +177,13 @@ fn together(jobs: &[Job], limits: Limits, slow: &[&str], fails: &[&str]) -> Stri
         let Some(group) = running.pop_front() else { break };
         let is = |names: &[&str], job: &usize| names.contains(&jobs[*job].name.as_str());
         let long = group.iter().any(|job| is(slow, job));
-        schedule.ended(&group, if long { QUICK * 2 } else { QUICK });
+        schedule.ended(&group);
         for job in group {
-            if is(fails, &job) { schedule.failed() } else { schedule.done(job) }
+            if is(fails, &job) {
+                schedule.failed();
+            } else {
+                schedule.done(job, if long { QUICK * 2 } else { QUICK });
+            }
         }
     }
     assert!(schedule.is_over());
