@@ -9,13 +9,11 @@ pub mod test;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use schedule::Schedule;
-
-/// Jobs that took no longer than this may be done together: what the failure of one costs the others is no more.
-const QUICK: Duration = Duration::from_secs(10);
 
 /// A piece of work.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +33,7 @@ pub struct Limits {
     pub parallel: usize,
     /// After a failure, run everything that does not depend on it.
     pub keep_going: bool,
-    /// How many jobs one process does at the most.
+    /// How many jobs one process does at the most, and how many that share one run at once.
     pub together: usize,
 }
 
@@ -71,8 +69,8 @@ pub type Observe<'a, T, E> = &'a (dyn Fn(usize, Moment<'_, T, E>) + Sync);
 
 /// What does jobs together.
 pub type Work<'a, T, E> = &'a (dyn Fn(&[usize], Done<'_, T, E>) + Sync);
-/// What is told of a job that has ended.
-pub type Done<'a, T, E> = &'a (dyn Fn(usize, Result<T, E>) + Sync);
+/// What is told of jobs that have ended.
+pub type Done<'a, T, E> = &'a (dyn Fn(Vec<(usize, Result<T, E>)>) + Sync);
 
 struct Shared<T, E> {
     schedule: Schedule,
@@ -99,14 +97,15 @@ pub fn run<T: Send, E: Send>(
     let limits = Limits { together: 1, ..limits };
     let one_by_one = |indices: &[usize], done: Done<'_, T, E>| {
         for index in indices {
-            done(*index, work(*index));
+            done(vec![(*index, work(*index))]);
         }
     };
     run_together(jobs, limits, stop, &one_by_one, observe)
 }
 
-/// As [`run`]; `work` gets the indices of jobs that it does together, and tells the result of each when it has one. A job
-/// of which nothing is told was not started.
+/// As [`run`]; `work` gets the indices of jobs that it does together, and tells the result of each when it has one: of
+/// those that end together, in one call, so that all that they make ready is known when the next are chosen. A job of
+/// which nothing is told was not started.
 ///
 /// Jobs are done together that [share](Job::shares), where more are ready than there is room for, and where they are
 /// expected to be quick: their last time says so, or all those of this run did that have ended.
@@ -130,12 +129,22 @@ pub fn run_together<T: Send, E: Send>(
         let works = || {
             while let Some(indices) = next(&shared, &changed, stop, observe) {
                 let start = Instant::now();
-                work(&indices, &|index, result| {
-                    lock(&shared).end(index, result, start.elapsed(), jobs, observe);
+                let untold = AtomicUsize::new(indices.len());
+                work(&indices, &|results| {
+                    let mut shared = lock(&shared);
+                    let told = results.len();
+                    for (index, result) in results {
+                        shared.end(index, result, start.elapsed(), jobs, observe);
+                    }
+                    if untold.fetch_sub(told, Ordering::Relaxed) == told {
+                        shared.schedule.ended(&indices);
+                    }
                     changed.notify_all();
                 });
-                lock(&shared).schedule.ended(&indices);
-                changed.notify_all();
+                if untold.into_inner() > 0 {
+                    lock(&shared).schedule.ended(&indices);
+                    changed.notify_all();
+                }
             }
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(works)) {
@@ -206,7 +215,7 @@ impl<T, E> Shared<T, E> {
                 Outcome::Done(done)
             }
             Err(error) => {
-                self.schedule.failed();
+                self.schedule.failed(index);
                 Outcome::Failed(error)
             }
         };

@@ -25,8 +25,8 @@ use crate::workspace::TargetName;
 /// Builds at once where nobody says otherwise, however few cores there are: most of a build is waiting for the engine,
 /// which has limits of its own.
 const JOBS: usize = 8;
-/// How many targets one process builds at the most. With more, the last of a group holds up what waits for the first.
-const TOGETHER: usize = 16;
+/// How many targets that share processes are built at once at the most.
+const TOGETHER: usize = 64;
 
 /// What quick builds run in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -227,7 +227,12 @@ pub(super) fn execute(
             &steps,
             options.keep_going,
             &|position, event| board.event(indices[position], event),
-            &|position, made| done(indices[position], finish(steps[position].0, made)),
+            &|results| {
+                let finished = results
+                    .into_iter()
+                    .map(|(position, made)| (indices[position], finish(steps[position].0, made)));
+                done(finished.collect());
+            },
         );
     };
     let observe = |index: usize, moment: Moment<'_, Made, NotMade>| match moment {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use failure::{BuildFailure, Cause, Excerpt};
-pub use together::{Part, run_together};
+pub use together::{NotAll, Part, Told, run_together};
 
 use super::child::Stopped;
 use super::progress::{Event, Progress, Warning};

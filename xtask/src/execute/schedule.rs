@@ -1,12 +1,15 @@
 //! Which jobs start next, and which of them together. Pure: no threads, no clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Job, Limits, QUICK};
+use super::{Job, Limits};
 
-/// As many jobs as are done together before a further process is begun.
-const WORTH_A_PROCESS: usize = 6;
+/// A job that took no longer than this in this run is quick: more of them may run at once.
+pub(super) const QUICK: Duration = Duration::from_secs(10);
+/// A job that took no longer than this the last time may be done together with others, beside which it may have been then.
+/// What a failure costs the others does not depend on it: work that takes long is not ended.
+const QUICK_BEFORE: Duration = Duration::from_secs(30);
 /// How many more jobs may run at once for each that was quick.
 const MORE: usize = 6;
 
@@ -26,7 +29,8 @@ pub(super) struct Schedule {
     limits: Limits,
     /// Processes: jobs that are done together are one.
     running: usize,
-    running_jobs: usize,
+    /// The jobs that run, each with the most that did at once since it was started.
+    running_jobs: BTreeMap<usize, usize>,
     /// Processes that do more than one job.
     groups: usize,
     /// How many jobs that share have ended and were quick.
@@ -49,7 +53,7 @@ impl Shares {
         match job.last_seconds {
             _ if !job.shares => Self::Never,
             None => Self::WhileQuick,
-            Some(seconds) if seconds <= QUICK.as_secs_f64() => Self::Always,
+            Some(seconds) if seconds <= QUICK_BEFORE.as_secs_f64() => Self::Always,
             Some(_) => Self::Never,
         }
     }
@@ -79,7 +83,7 @@ impl Schedule {
             shares: jobs.iter().map(Shares::of).collect(),
             limits,
             running: 0,
-            running_jobs: 0,
+            running_jobs: BTreeMap::new(),
             groups: 0,
             quick: 0,
             found_slow: false,
@@ -89,11 +93,11 @@ impl Schedule {
 
     /// The jobs that one process may start now, none or several. It counts as running until [`ended`](Self::ended).
     ///
-    /// Jobs that share are spread evenly over half of the processes that there may be, which is room enough: the others
-    /// would only start up while these wait. Fewer are not spread at all. While nothing is known, no more run at once than
-    /// if each had a process; every quick one that ends makes room for more.
+    /// As many jobs that share as are ready are done together, by half of the processes that there may be: those that
+    /// become ready in the meantime wait for one another, and the others are not held up. While nothing is known, no more
+    /// run at once than if each had a process; every quick one that ends makes room for more.
     pub(super) fn start(&mut self) -> Vec<usize> {
-        let parallel = self.limits.parallel.max(1);
+        let parallel = self.parallel();
         let free = parallel.saturating_sub(self.running);
         let Some(first) = self.ready.first().copied().filter(|_| !self.stopped && free > 0) else {
             return Vec::new();
@@ -102,14 +106,12 @@ impl Schedule {
         if self.limits.together > 1 && self.is_shared(first) {
             let (shared, others): (Vec<usize>, Vec<usize>) =
                 self.ready.iter().partition(|rank| self.is_shared(**rank));
-            let room = parallel.div_ceil(2).saturating_sub(self.groups).min(free);
-            let trust = (parallel + MORE * self.quick).saturating_sub(self.running_jobs);
-            if shared.len() > 1 && (room == 0 || trust == 0) {
+            let trusted = (parallel + MORE * self.quick).min(self.limits.together.max(parallel));
+            let room = trusted.saturating_sub(self.running_jobs.len());
+            if shared.len() > 1 && (room == 0 || self.groups >= parallel.div_ceil(2)) {
                 ranks = others.into_iter().take(1).collect();
             } else {
-                let even = shared.len().div_ceil(room.max(1)).max(WORTH_A_PROCESS);
-                let share = even.min(self.limits.together).min(trust.max(1));
-                ranks = shared.into_iter().take(share).collect();
+                ranks = shared.into_iter().take(room.clamp(1, self.limits.together)).collect();
             }
         }
         if ranks.is_empty() {
@@ -118,10 +120,19 @@ impl Schedule {
         for rank in &ranks {
             self.ready.remove(rank);
         }
+        let jobs: Vec<usize> = ranks.into_iter().map(|rank| self.by_rank[rank]).collect();
         self.running += 1;
-        self.running_jobs += ranks.len();
-        self.groups += usize::from(ranks.len() > 1);
-        ranks.into_iter().map(|rank| self.by_rank[rank]).collect()
+        self.groups += usize::from(jobs.len() > 1);
+        self.running_jobs.extend(jobs.iter().map(|job| (*job, 0)));
+        let count = self.running_jobs.len();
+        for most in self.running_jobs.values_mut() {
+            *most = count.max(*most);
+        }
+        jobs
+    }
+
+    fn parallel(&self) -> usize {
+        self.limits.parallel.max(1)
     }
 
     fn is_shared(&self, rank: usize) -> bool {
@@ -135,15 +146,18 @@ impl Schedule {
     /// What [`start`](Self::start) gave has ended.
     pub(super) fn ended(&mut self, jobs: &[usize]) {
         self.running -= 1;
-        self.running_jobs -= jobs.len();
+        self.running_jobs.retain(|job, _| !jobs.contains(job));
         self.groups -= usize::from(jobs.len() > 1);
     }
 
-    /// A job succeeded, `time` after it was started.
+    /// A job succeeded, `time` after it was started. Beside many others it takes longer than by itself, and how much, is
+    /// taken from how many there are.
     pub(super) fn done(&mut self, index: usize, time: Duration) {
+        let most = self.running_jobs.remove(&index).unwrap_or_default();
+        let crowd = u32::try_from(most.div_ceil(self.parallel())).unwrap_or(u32::MAX);
         match self.shares[index] {
             Shares::Never => {}
-            _ if time <= QUICK => self.quick += 1,
+            _ if time <= QUICK.saturating_mul(crowd.max(1)) => self.quick += 1,
             _ => self.found_slow = true,
         }
         for dependent in self.dependents[index].clone() {
@@ -155,7 +169,8 @@ impl Schedule {
     }
 
     /// A job failed: what needs it never becomes ready, and nothing is done together any more.
-    pub(super) fn failed(&mut self) {
+    pub(super) fn failed(&mut self, index: usize) {
+        self.running_jobs.remove(&index);
         self.shares.fill(Shares::Never);
         if !self.limits.keep_going {
             self.stop();

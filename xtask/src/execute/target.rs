@@ -18,7 +18,7 @@ use super::replaced::{Names, Replaced};
 use crate::engine::build::{BuildFailure, Built, run_build};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::progress::Event;
-use crate::engine::{Builder, Caching, Engine, LocalImage, sources};
+use crate::engine::{Builder, Caching, Engine, StoredImage, sources};
 use crate::key::{Identity, ReadRecord, Record, Records, SCHEMA};
 use crate::plan::{Action, Held, Step};
 use crate::reference::{Digest, Reference};
@@ -209,7 +209,7 @@ impl<'a> Workshop<'a> {
         }
         let mut built = built.map_err(NotMade::Build)?;
         built.time = before + start.elapsed();
-        self.settle(prepared, built, self.engine.image(&prepared.step.local_name())?)
+        self.settle(prepared, built, self.engine.stored(&prepared.step.local_name())?)
     }
 
     fn build_of<'p>(&'p self, prepared: &'p Prepared<'_>) -> anyhow::Result<Build<'p>> {
@@ -247,7 +247,7 @@ impl<'a> Workshop<'a> {
         &self,
         prepared: &Prepared<'_>,
         built: Built,
-        image: Option<LocalImage>,
+        image: Option<StoredImage>,
     ) -> Result<Made, NotMade> {
         let Prepared { step, bound, previous, .. } = prepared;
         let image = there(&step.local_name(), image)?;
@@ -255,7 +255,7 @@ impl<'a> Workshop<'a> {
             built: true,
             recorded: false,
             digest: image.id.clone(),
-            bytes: image.size,
+            bytes: image.bytes,
             seconds: Some(built.time.as_secs_f64()),
             log: Some(built.log),
             notes: Vec::new(),
@@ -316,7 +316,7 @@ impl<'a> Workshop<'a> {
     fn record(
         &self,
         step: &Step,
-        image: &LocalImage,
+        image: &StoredImage,
         parents: &BTreeMap<String, Digest>,
         replaced: &[String],
         seconds: f64,
@@ -328,7 +328,7 @@ impl<'a> Workshop<'a> {
                 key: key.key.clone(),
                 inputs: key.inputs.clone(),
                 digest: image.id.clone(),
-                bytes: Some(image.size),
+                bytes: Some(image.bytes),
                 local_name: step.local_name(),
                 replaces: replaced.to_vec(),
                 parents: parents.clone(),
@@ -382,7 +382,7 @@ impl<'a> Workshop<'a> {
 }
 
 /// The engine's answer about `name`, which must be there.
-fn there(name: &str, image: Option<LocalImage>) -> anyhow::Result<LocalImage> {
+fn there<T>(name: &str, image: Option<T>) -> anyhow::Result<T> {
     image.with_context(|| {
         format!("the build ended well, but the engine has no image {name}; is the builder loading into it?")
     })

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::schedule::QUICK;
 use super::*;
 
 /// `a`, `b:a`, `c:a,b`, with `=SECONDS` at the end where known.
@@ -177,14 +178,14 @@ fn together(jobs: &[Job], limits: Limits, slow: &[&str], fails: &[&str]) -> Stri
         let Some(group) = running.pop_front() else { break };
         let is = |names: &[&str], job: &usize| names.contains(&jobs[*job].name.as_str());
         let long = group.iter().any(|job| is(slow, job));
-        schedule.ended(&group);
-        for job in group {
-            if is(fails, &job) {
-                schedule.failed();
+        for job in &group {
+            if is(fails, job) {
+                schedule.failed(*job);
             } else {
-                schedule.done(job, if long { QUICK * 2 } else { QUICK });
+                schedule.done(*job, if long { QUICK * 9 } else { QUICK });
             }
         }
+        schedule.ended(&group);
     }
     assert!(schedule.is_over());
     started.join(" ")
@@ -195,22 +196,19 @@ fn quick_jobs_are_done_together() {
     let fan: Vec<String> =
         ["r".to_owned()].into_iter().chain((0..13).map(|n| format!("{n}:r"))).collect();
     let fan: Vec<&str> = fan.iter().map(String::as_str).collect();
-    let known = &["a=1", "b=2", "c=3", "d=4", "e=999"][..];
+    let known = &["a=1", "b=2", "c=3", "d=29", "e=31"][..];
     let limits = |parallel, together| Limits { together, ..Limits::new(parallel, true) };
     for (text, limits, slow, fails, expected) in [
-        // Nothing is known of the first, and it was quick; the others are spread over half of the processes, and at first
-        // no more than ten run at once.
-        (&fan[..], limits(4, 20), &[][..], &[][..], "r 0+1+2+3+4+5+6 7+8+9 10+11+12"),
-        (&fan, limits(8, 20), &[], &[], "r 0+1+2+3+4+5 6+7+8+9+10+11 12"),
+        // Nothing is known of the first, and it was quick; at first no more than ten run at once.
+        (&fan[..], limits(4, 20), &[][..], &[][..], "r 0+1+2+3+4+5+6+7+8+9 10+11+12"),
+        (&fan, limits(8, 20), &[], &[], "r 0+1+2+3+4+5+6+7+8+9+10+11+12"),
         (&fan, limits(1, 20), &[], &[], "r 0+1+2+3+4+5+6 7+8+9+10+11+12"),
         (&fan, limits(4, 5), &[], &[], "r 0+1+2+3+4 5+6+7+8+9 10+11+12"),
         (&fan[..6], limits(4, 1), &[], &[], "r 0 1 2 3 4"),
-        // A few are not spread.
-        (&fan[..3], limits(4, 20), &[], &[], "r 0+1"),
         // One that took long ends it, as a failure does.
         (&fan[..6], limits(4, 20), &["r"], &[], "r 0 1 2 3 4"),
-        (&fan, limits(4, 5), &["1"], &[], "r 0+1+2+3+4 5+6+7+8+9 10 11 12"),
-        (&fan, limits(4, 5), &[], &["1"], "r 0+1+2+3+4 5+6+7+8+9 10 11 12"),
+        (&fan, limits(4, 5), &["1"], &[], "r 0+1+2+3+4 5 6 7 8 9 10 11 12"),
+        (&fan, limits(4, 5), &[], &["1"], "r 0+1+2+3+4 5 6 7 8 9 10 11 12"),
         // What is known of a job itself decides.
         (known, limits(2, 20), &[], &[], "e d c b+a"),
         (known, limits(4, 3), &["e"], &[], "e d+c+b a"),
@@ -225,7 +223,7 @@ fn quick_jobs_are_done_together() {
     // Where there is no room for more that share, others are not held up.
     let mut others = jobs(&[&fan[..], &["x:r"]].concat());
     others[14].shares = false;
-    assert_eq!(together(&others, limits(2, 5), &[], &[]), "r 0+1+2+3+4 x 5+6+7+8+9 10+11+12");
+    assert_eq!(together(&others, limits(2, 5), &[], &[]), "r 0+1+2+3+4 x 5+6+7+8 9+10+11+12");
     // Long ones leave the others their room.
     let long = &["a=99", "b=98", "c=97", "d=96", "p=1", "q=1", "s=1"];
     assert_eq!(together(&jobs(long), limits(8, 20), &[], &[]), "a b c d p+q+s");
@@ -234,6 +232,28 @@ fn quick_jobs_are_done_together() {
         job.shares = false;
     }
     assert_eq!(together(&alone, limits(4, 20), &[], &[]), "r 0 1 2 3 4 5 6 7 8 9 10 11 12");
+}
+
+/// What ten take beside one another, where four run at once otherwise, is no more than each would take three times.
+#[test]
+fn beside_many_others_a_quick_job_takes_longer() {
+    for (time, expected) in [(QUICK * 3, 3), (QUICK * 4, 1)] {
+        let jobs = jobs(&[
+            "r", "0:r", "1:r", "2:r", "3:r", "4:r", "5:r", "6:r", "7:r", "8:r", "9:r", "a:0",
+            "b:1", "c:2",
+        ]);
+        let mut schedule = Schedule::new(&jobs, Limits { together: 20, ..Limits::new(4, true) });
+        assert_eq!(schedule.start(), [0]);
+        schedule.done(0, QUICK);
+        schedule.ended(&[0]);
+        let ten = schedule.start();
+        assert_eq!(ten.len(), 10);
+        for job in &ten {
+            schedule.done(*job, time);
+        }
+        schedule.ended(&ten);
+        assert_eq!(schedule.start().len(), expected);
+    }
 }
 
 #[test]

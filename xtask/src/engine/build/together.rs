@@ -1,5 +1,5 @@
-//! Several builds in one process, from start to end: `docker buildx bake` runs, and each build has its own events and
-//! log.
+//! Several builds in one process, from start to end: `docker buildx bake` runs, and each build has its own events, log and
+//! end.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,6 +18,12 @@ const LONG: Duration = Duration::from_secs(15);
 /// How long a build of its own may take until BuildKit runs the step for it, too.
 const JOINED: Duration = Duration::from_secs(10);
 
+/// How long the first build that ends is kept back for others that end: what is done with several at once is done faster.
+const GATHER: Duration = Duration::from_millis(300);
+
+/// How many lines are kept of what is no progress.
+const TEXT_LINES: usize = 20;
+
 /// One of the builds.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
@@ -26,8 +32,46 @@ pub struct Part<'a> {
     pub log: &'a Utf8Path,
 }
 
-/// What is known of a part while it is built.
-struct Running {
+/// What becomes of a part before the process ends, by the index of the part. Nothing more is told of it afterwards.
+#[derive(Debug)]
+pub enum Told {
+    /// Its image is in the engine. Of those that end at about the same time.
+    Built(Vec<(usize, Built)>),
+    /// A step of it takes long: it needs a build of its own. BuildKit then runs that step for both, and goes on when one of
+    /// them is ended.
+    HandOver(usize),
+}
+
+/// Not all parts were built.
+#[derive(Debug, Default)]
+pub struct NotAll {
+    /// The one that failed, as far as that is known. Why, is only said well by a build of its own.
+    pub failed: Option<usize>,
+    /// The last of what was said and is no progress.
+    pub text: Vec<String>,
+}
+
+impl NotAll {
+    /// What a person should know: that bake refused for a reason of its own, which no build of its own will tell.
+    pub fn note(&self) -> Option<String> {
+        let told = self.failed.is_none() && !self.text.is_empty() && !interrupt::interrupted();
+        told.then(|| {
+            format!(
+                "builds that were to share a process did not, each was built by itself: {}",
+                self.text.join("\n")
+            )
+        })
+    }
+}
+
+/// What is known of a part.
+struct Watched {
+    building: Option<Building>,
+    exported: Option<Instant>,
+    handed_over: Option<Instant>,
+}
+
+struct Building {
     log: Log,
     tally: Tally,
     /// The instructions that run, by the number of their step. Contexts that are sent and images that are exported are no
@@ -35,107 +79,134 @@ struct Running {
     instructions: BTreeMap<usize, Instant>,
     begun: Instant,
     last: Instant,
-    /// When it was handed over: somebody else writes its log since, and tells of it.
-    handed_over: Option<Instant>,
-    /// Whether its image is in the engine.
-    exported: bool,
 }
 
-impl Running {
+impl Watched {
     fn new(log: Log) -> Self {
         let now = Instant::now();
         let (tally, instructions) = (Tally::default(), BTreeMap::new());
-        let (handed_over, exported) = (None, false);
-        Self { log, tally, instructions, begun: now, last: now, handed_over, exported }
+        let building = Building { log, tally, instructions, begun: now, last: now };
+        Self { building: Some(building), exported: None, handed_over: None }
     }
 
     fn event(&mut self, event: Event) {
-        self.last = Instant::now();
+        let Some(build) = &mut self.building else { return };
+        build.last = Instant::now();
         match &event {
             Event::Started(step) if step.position().is_some() => {
-                self.instructions.insert(step.number, self.last);
+                build.instructions.insert(step.number, build.last);
             }
             Event::Finished { step, error, .. } => {
-                self.instructions.remove(&step.number);
-                self.exported |= error.is_none() && step.name.starts_with("exporting to image");
+                build.instructions.remove(&step.number);
+                if error.is_none() && step.name.starts_with("exporting to image") {
+                    self.exported = Some(build.last);
+                }
             }
             _ => {}
         }
-        self.log.event(&event);
-        self.tally.take(event);
+        build.log.event(&event);
+        build.tally.take(event);
     }
 
     fn takes_long(&self) -> bool {
-        self.handed_over.is_none()
-            && self.instructions.values().any(|started| started.elapsed() > LONG)
+        self.exported.is_none()
+            && self
+                .building
+                .iter()
+                .any(|build| build.instructions.values().any(|started| started.elapsed() > LONG))
+    }
+
+    /// Whether it is still built by this process alone.
+    fn is_open(&self) -> bool {
+        self.exported.is_none() && self.handed_over.is_none()
     }
 
     /// Whether the process is no longer needed for it.
     fn is_done(&self) -> bool {
-        self.handed_over.map_or(self.exported, |since| since.elapsed() > JOINED)
+        self.exported.is_some() || self.handed_over.is_some_and(|since| since.elapsed() > JOINED)
+    }
+
+    fn take(&mut self, part: &Part<'_>) -> Option<Built> {
+        let mut build = self.building.take()?;
+        let time = build.last.duration_since(build.begun);
+        let seconds = time.as_secs_f64();
+        build.log.end(&format!("built together with others, after {seconds:.1} s"));
+        Some(build.tally.into_built(time, part.log.to_owned(), build.log))
     }
 }
 
 /// Runs `invocation`, a `docker buildx bake --progress=rawjson …` of the targets of `parts`, to its end. `sink` gets every
-/// event with the index of its part.
-///
-/// The index of a part of which a step takes long is given to `hand_over`, once, which starts a build of its own. BuildKit
-/// then runs that step for both, and goes on when one of them is ended. Nothing more is told of such a part, and it has no
-/// result here.
+/// event with the index of its part, `tell` what becomes of each.
 ///
 /// Ends when all that was not handed over is built.
 ///
 /// # Errors
-/// Where not all of them were built, the one that failed, as far as that is known. Why, is only said well by a build of its
-/// own. What was built until then is in BuildKit's cache.
+/// Where not all of them were built or handed over. What was built until then is in BuildKit's cache.
 pub fn run_together(
     invocation: &Invocation,
     parts: &[Part<'_>],
     sink: &(dyn Fn(usize, &Event) + Sync),
-    hand_over: &dyn Fn(usize),
-) -> Result<Vec<Option<Built>>, Option<usize>> {
+    tell: &dyn Fn(Told),
+) -> Result<(), NotAll> {
     interrupt::listen();
     if interrupt::interrupted() {
-        return Err(None);
+        return Err(NotAll::default());
     }
-    let mut builds = Vec::with_capacity(parts.len());
+    let mut watched = Vec::with_capacity(parts.len());
     for part in parts {
-        builds.push(Running::new(Log::create(part.log, invocation).map_err(|_| None)?));
+        let log = Log::create(part.log, invocation).map_err(|_| NotAll::default())?;
+        watched.push(Watched::new(log));
     }
-    let pass_on = |builds: &mut Vec<Running>, index: usize, event: Event| {
-        let build = &mut builds[index];
-        if build.handed_over.is_none() {
+    let mut text = Vec::new();
+    let mut pass_on = |watched: &mut Vec<Watched>, index: usize, event: Event| {
+        if let Event::Text(line) = &event {
+            text.push(line.clone());
+        }
+        if watched[index].building.is_some() {
             sink(index, &event);
-            build.event(event);
+            watched[index].event(event);
         }
     };
     let mut progress = ProgressOfMany::new(parts.iter().map(|part| part.target));
     let feed = |bytes: &[u8]| {
-        progress.feed(bytes, &mut |index, event| pass_on(&mut builds, index, event));
-        for (index, build) in builds.iter_mut().enumerate() {
-            if build.takes_long() {
-                build.handed_over = Some(Instant::now());
-                hand_over(index);
+        progress.feed(bytes, &mut |index, event| pass_on(&mut watched, index, event));
+        for (index, part) in watched.iter_mut().enumerate() {
+            if part.takes_long() {
+                part.handed_over = Some(Instant::now());
+                part.building = None;
+                tell(Told::HandOver(index));
             }
         }
-        !(builds.iter().any(|build| build.handed_over.is_some())
-            && builds.iter().all(Running::is_done))
+        tell_built(&mut watched, parts, false, tell);
+        !(watched.iter().any(|part| part.handed_over.is_some())
+            && watched.iter().all(Watched::is_done))
     };
-    let status = attend(invocation, feed).map_err(|_| None)?;
-    progress.finish(&mut |index, event| pass_on(&mut builds, index, event));
-    let succeeded =
-        status.is_ok_and(|status| status.success()) || builds.iter().all(Running::is_done);
-    if !succeeded || interrupt::interrupted() {
-        return Err(builds.iter().position(|build| build.tally.has_failed()));
+    let status = attend(invocation, feed).map_err(|_| NotAll::default())?;
+    progress.finish(&mut |index, event| pass_on(&mut watched, index, event));
+    let ended_well = status.is_ok_and(|status| status.success());
+    if ended_well {
+        for part in &mut watched {
+            part.exported.get_or_insert_with(Instant::now);
+        }
     }
-    let built = builds.into_iter().zip(parts).map(|(mut build, part)| {
-        let time = build.last.duration_since(build.begun);
-        build.handed_over.is_none().then(|| {
-            build
-                .log
-                .end(&format!("built together with others, after {:.1} s", time.as_secs_f64()));
-            build.tally.into_built(time, part.log.to_owned(), build.log)
-        })
-    });
-    Ok(built.collect())
+    tell_built(&mut watched, parts, true, tell);
+    if ended_well || (watched.iter().all(Watched::is_done) && !interrupt::interrupted()) {
+        return Ok(());
+    }
+    let has_failed =
+        |part: &Watched| part.building.as_ref().is_some_and(|build| build.tally.has_failed());
+    let text = text.split_off(text.len().saturating_sub(TEXT_LINES));
+    Err(NotAll { failed: watched.iter().position(has_failed), text })
+}
+
+/// Tells of those that are built, unless others may still join them, and it is not said that none will.
+fn tell_built(watched: &mut [Watched], parts: &[Part<'_>], none_will: bool, tell: &dyn Fn(Told)) {
+    let waiting = watched.iter().filter(|part| part.building.is_some());
+    let Some(first) = waiting.filter_map(|part| part.exported).min() else { return };
+    if none_will || first.elapsed() > GATHER || !watched.iter().any(Watched::is_open) {
+        let built = watched.iter_mut().zip(parts).enumerate();
+        let built = built.filter(|(_, (part, _))| part.exported.is_some());
+        let built = built.filter_map(|(index, (watched, part))| Some((index, watched.take(part)?)));
+        tell(Told::Built(built.collect()));
+    }
 }

@@ -4,7 +4,7 @@
 //! `[web 2/3] RUN …`, `[web internal] load …`, `[web] exporting to image`. A vertex that several targets have in common
 //! comes once a target, each time with its output.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::stream::{Piece, Stream};
@@ -16,98 +16,104 @@ use super::{Event, Progress};
 pub struct ProgressOfMany {
     stream: Stream,
     targets: Vec<Target>,
+    by_name: HashMap<String, usize>,
+    /// Whose each vertex is.
+    vertexes: HashMap<String, BTreeSet<usize>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Target {
-    name: String,
     progress: Progress,
-    vertexes: BTreeSet<String>,
     /// Hashes of the pieces of output that have come, since those of a shared vertex come several times.
     heard: HashSet<u64>,
 }
 
 impl ProgressOfMany {
     pub fn new<'a>(targets: impl IntoIterator<Item = &'a str>) -> Self {
-        let target = |name: &str| Target {
-            name: name.to_owned(),
-            progress: Progress::default(),
-            vertexes: BTreeSet::new(),
-            heard: HashSet::new(),
-        };
-        Self { stream: Stream::default(), targets: targets.into_iter().map(target).collect() }
+        let by_name: HashMap<String, usize> =
+            targets.into_iter().enumerate().map(|(index, name)| (name.to_owned(), index)).collect();
+        let targets = by_name.iter().map(|_| Target::default()).collect();
+        Self { stream: Stream::default(), targets, by_name, vertexes: HashMap::new() }
     }
 
     /// Takes the next bytes, cut anywhere; `emit` gets events with the index of their target.
     pub fn feed(&mut self, bytes: &[u8], emit: &mut dyn FnMut(usize, Event)) {
         self.stream.feed(bytes);
         while let Some(piece) = self.stream.next_piece() {
-            self.piece(&piece, emit);
+            self.piece(piece, emit);
         }
     }
 
     /// The stream has ended: what is incomplete comes out as it is.
     pub fn finish(mut self, emit: &mut dyn FnMut(usize, Event)) {
         while let Some(piece) = self.stream.last_piece() {
-            self.piece(&piece, emit);
+            self.piece(piece, emit);
         }
         for (index, target) in self.targets.into_iter().enumerate() {
             target.progress.finish(&mut |event| emit(index, event));
         }
     }
 
-    fn piece(&mut self, piece: &Piece, emit: &mut dyn FnMut(usize, Event)) {
+    fn piece(&mut self, piece: Piece, emit: &mut dyn FnMut(usize, Event)) {
         match piece {
             // It may be of any of them, and is told once.
-            Piece::Text(text) => emit(0, Event::Text(text.clone())),
+            Piece::Text(text) => emit(0, Event::Text(text)),
             Piece::Update(update) => {
-                for (index, target) in self.targets.iter_mut().enumerate() {
-                    let own = target.part(update);
-                    target.progress.piece(Piece::Update(own), &mut |event| emit(index, event));
+                for (index, own) in self.parts(&update) {
+                    let progress = &mut self.targets[index].progress;
+                    progress.piece(Piece::Update(own), &mut |event| emit(index, event));
                 }
             }
         }
     }
-}
 
-impl Target {
-    /// What of `update` is this target's.
-    fn part(&mut self, update: &Update) -> Update {
-        let mut vertexes = Vec::new();
+    /// What of `update` is each target's, of those that it says something of.
+    fn parts(&mut self, update: &Update) -> BTreeMap<usize, Update> {
+        let mut parts: BTreeMap<usize, Update> = BTreeMap::new();
         for vertex in update.vertexes.iter().flatten() {
-            if let Some(name) = self.own_name(&vertex.name) {
-                self.vertexes.insert(vertex.digest.clone());
+            if let Some((index, name)) = self.owner(&vertex.name) {
+                self.vertexes.entry(vertex.digest.clone()).or_default().insert(index);
                 let mut own = vertex.clone();
                 own.name = name;
-                vertexes.push(own);
+                parts.entry(index).or_default().vertexes.get_or_insert_default().push(own);
             }
         }
-        let own = |digest: &String| self.vertexes.contains(digest);
-        let statuses = update.statuses.iter().flatten().filter(|status| own(&status.vertex));
-        let warnings = update.warnings.iter().flatten().filter(|warning| own(&warning.vertex));
-        let mut logs = Vec::new();
-        for log in update.logs.iter().flatten().filter(|log| own(&log.vertex)) {
+        let owners = |vertex: &String| self.vertexes.get(vertex).into_iter().flatten().copied();
+        for status in update.statuses.iter().flatten() {
+            for index in owners(&status.vertex) {
+                let part = parts.entry(index).or_default();
+                part.statuses.get_or_insert_default().push(status.clone());
+            }
+        }
+        for warning in update.warnings.iter().flatten() {
+            for index in owners(&warning.vertex) {
+                let part = parts.entry(index).or_default();
+                part.warnings.get_or_insert_default().push(warning.clone());
+            }
+        }
+        for log in update.logs.iter().flatten() {
             let mut hasher = DefaultHasher::new();
             (&log.vertex, &log.timestamp, log.stream, &log.data).hash(&mut hasher);
-            if self.heard.insert(hasher.finish()) {
-                logs.push(log.clone());
+            for index in owners(&log.vertex) {
+                if self.targets[index].heard.insert(hasher.finish()) {
+                    parts.entry(index).or_default().logs.get_or_insert_default().push(log.clone());
+                }
             }
         }
-        Update {
-            statuses: Some(statuses.cloned().collect()),
-            warnings: Some(warnings.cloned().collect()),
-            vertexes: Some(vertexes),
-            logs: Some(logs),
-        }
+        parts
     }
 
-    /// `[2/3] RUN …` of `[web 2/3] RUN …`, where `web` is this target.
-    fn own_name(&self, name: &str) -> Option<String> {
-        let rest = name.strip_prefix('[')?.strip_prefix(self.name.as_str())?;
-        match rest.strip_prefix("] ") {
-            Some(rest) => Some(rest.to_owned()),
-            None => Some(format!("[{}", rest.strip_prefix(' ')?)),
-        }
+    /// The target of `[web 2/3] RUN …`, and `[2/3] RUN …`.
+    fn owner(&self, name: &str) -> Option<(usize, String)> {
+        let rest = name.strip_prefix('[')?;
+        let end = rest.find([' ', ']'])?;
+        let index = *self.by_name.get(&rest[..end])?;
+        let rest = &rest[end..];
+        let own = match rest.strip_prefix("] ") {
+            Some(rest) => rest.to_owned(),
+            None => format!("[{}", rest.strip_prefix(' ')?),
+        };
+        Some((index, own))
     }
 }
 

@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use camino::Utf8Path;
 
 use super::{Made, NotMade, Prepared, Start, Workshop, file_name};
-use crate::engine::build::{Built, Part, run_together};
+use crate::engine::build::{Built, NotAll, Part, Told, run_together};
 use crate::engine::buildx::Build;
 use crate::engine::progress::Event;
-use crate::engine::{LocalImage, bake};
+use crate::engine::{Invocation, bake};
 use crate::execute::{self, Done, Job, Limits};
 use crate::plan::Step;
 
@@ -49,15 +49,17 @@ impl Workshop<'_> {
         let mut prepared = Vec::new();
         for (index, (step, log)) in steps.iter().enumerate() {
             match self.prepare(step) {
-                Ok(Start::UpToDate(made)) => done(index, Ok(made)),
-                Err(error) => done(index, Err(error.into())),
+                Ok(Start::UpToDate(made)) => done(vec![(index, Ok(made))]),
+                Err(error) => done(vec![(index, Err(error.into()))]),
                 Ok(Start::Build(build)) => prepared.push((index, build, *log)),
             }
         }
         let builds: Vec<Logging<'_>> =
             prepared.iter().map(|(_, build, log)| (&**build, *log)).collect();
         let sink = |part: usize, event: &Event| sink(prepared[part].0, event);
-        let done = |part: usize, result| done(prepared[part].0, result);
+        let done = |results: Vec<(usize, Result<Made, NotMade>)>| {
+            done(results.into_iter().map(|(part, made)| (prepared[part].0, made)).collect());
+        };
         let every: Vec<usize> = (0..builds.len()).collect();
         if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
             self.build_each(&builds, &every, keep_going, &sink, &done);
@@ -74,27 +76,38 @@ impl Workshop<'_> {
         done: Done<'_, Made, NotMade>,
     ) {
         std::thread::scope(|threads| {
-            let own = RefCell::new(BTreeSet::new());
+            let rest = RefCell::new((0..builds.len()).collect::<BTreeSet<usize>>());
             let start = Instant::now();
-            let hand_over = |part: usize| {
-                own.borrow_mut().insert(part);
-                let ((build, log), before) = (builds[part], start.elapsed());
-                threads.spawn(move || {
-                    done(part, self.build(build, log, &|event| sink(part, event), before));
-                });
-            };
-            let together = self.bake(builds, sink, &hand_over).unwrap_or(Err(None));
-            let own = own.into_inner();
-            let mut rest: Vec<usize> =
-                (0..builds.len()).filter(|part| !own.contains(part)).collect();
-            match together {
-                Ok(built) => self.settle_all(builds, &rest, built.into_iter().flatten(), done),
-                Err(failed) => {
-                    self.apart.store(true, Ordering::Relaxed);
-                    // What is known to fail is told first.
-                    rest.sort_by_key(|part| Some(*part) != failed);
-                    self.build_each(builds, &rest, keep_going, sink, done);
+            let tell = |told| match told {
+                Told::Built(built) => {
+                    rest.borrow_mut().retain(|part| built.iter().all(|(own, _)| own != part));
+                    threads.spawn(|| self.settle_all(builds, built, done));
                 }
+                Told::HandOver(part) => {
+                    rest.borrow_mut().remove(&part);
+                    let ((build, log), before) = (builds[part], start.elapsed());
+                    threads.spawn(move || {
+                        let made = self.build(build, log, &|event| sink(part, event), before);
+                        done(vec![(part, made)]);
+                    });
+                }
+            };
+            let together = self.bake(builds, sink, &tell);
+            let mut rest: Vec<usize> = rest.take().into_iter().collect();
+            if let Err(not_all) = together {
+                self.apart.store(true, Ordering::Relaxed);
+                // What is known to fail is told first.
+                rest.sort_by_key(|part| Some(*part) != not_all.failed);
+                let note = not_all.note();
+                let done = |mut results: Vec<(usize, Result<Made, NotMade>)>| {
+                    for (part, made) in &mut results {
+                        if let (Ok(made), true) = (made, Some(&*part) == rest.first()) {
+                            made.notes.extend(note.clone());
+                        }
+                    }
+                    done(results);
+                };
+                self.build_each(builds, &rest, keep_going, sink, &done);
             }
         });
     }
@@ -103,21 +116,17 @@ impl Workshop<'_> {
     fn settle_all(
         &self,
         builds: &[Logging<'_>],
-        parts: &[usize],
-        built: impl Iterator<Item = Built>,
+        built: Vec<(usize, Built)>,
         done: Done<'_, Made, NotMade>,
     ) {
-        let name = |part: &usize| builds[*part].0.step.local_name();
-        let names: Vec<String> = parts.iter().map(name).collect();
-        let images: Vec<anyhow::Result<Option<LocalImage>>> = match self.engine.images(&names) {
-            Ok(images) => images.into_iter().map(Ok).collect(),
-            // Of one or of all: each is asked for again, and tells its own.
-            Err(_) => names.iter().map(|name| self.engine.image(name)).collect(),
-        };
-        for ((part, built), image) in parts.iter().zip(built).zip(images) {
-            let settle = || self.settle(builds[*part].0, built, image?);
-            done(*part, settle());
-        }
+        let names: Vec<String> =
+            built.iter().map(|(part, _)| builds[*part].0.step.local_name()).collect();
+        let settled = built.into_iter().zip(self.engine.all_stored(&names));
+        let settled = settled.map(|((part, built), image)| {
+            let settle = || self.settle(builds[part].0, built, image?);
+            (part, settle())
+        });
+        done(settled.collect());
     }
 
     /// These parts of `builds`, each by a process of its own.
@@ -135,7 +144,7 @@ impl Workshop<'_> {
             let (build, log) = builds[part];
             let made = self.build(build, log, &|event| sink(part, event), Duration::ZERO);
             let outcome = if made.is_ok() { Ok(()) } else { Err(()) };
-            done(part, made);
+            done(vec![(part, made)]);
             outcome
         };
         execute::run(&jobs, Limits::new(APART, keep_going), &|| false, &alone, &|_, _| {});
@@ -146,8 +155,18 @@ impl Workshop<'_> {
         &self,
         prepared: &[Logging<'_>],
         sink: &(dyn Fn(usize, &Event) + Sync),
-        hand_over: &dyn Fn(usize),
-    ) -> anyhow::Result<Result<Vec<Option<Built>>, Option<usize>>> {
+        tell: &dyn Fn(Told),
+    ) -> Result<(), NotAll> {
+        let (invocation, targets) = self
+            .bake_of(prepared)
+            .map_err(|error| NotAll { failed: None, text: vec![format!("{error:#}")] })?;
+        let parts: Vec<Part<'_>> =
+            targets.iter().zip(prepared).map(|(target, (_, log))| Part { target, log }).collect();
+        run_together(&invocation, &parts, sink, tell)
+    }
+
+    /// The command, and what it calls each of the builds.
+    fn bake_of(&self, prepared: &[Logging<'_>]) -> anyhow::Result<(Invocation, Vec<String>)> {
         let mut builds: Vec<Build<'_>> =
             prepared.iter().map(|(build, _)| self.build_of(build)).collect::<Result<_, _>>()?;
         let images: BTreeSet<_> = builds.iter().flat_map(Build::engine_images).collect();
@@ -158,9 +177,7 @@ impl Workshop<'_> {
         let definition = self.scratch.join(format!("{name}.bake.json"));
         std::fs::write(&definition, bake::definition(&builds))
             .with_context(|| format!("failed to write {definition}"))?;
-        let targets: Vec<String> = (0..builds.len()).map(bake::target).collect();
-        let parts: Vec<Part<'_>> =
-            targets.iter().zip(prepared).map(|(target, (_, log))| Part { target, log }).collect();
-        Ok(run_together(&bake::invocation(&builds[0], &definition), &parts, sink, hand_over))
+        let targets = (0..builds.len()).map(bake::target).collect();
+        Ok((bake::invocation(&builds[0], &definition), targets))
     }
 }
