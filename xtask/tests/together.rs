@@ -203,6 +203,29 @@ fn a_long_step_outlives_the_failure_of_another_on_the_oldest() {
     }
 }
 
+#[test]
+fn what_waits_for_one_does_not_wait_for_the_others() {
+    let Some(test) = engines::any() else { return };
+    let Some(lab) = Lab::with_base(test) else { return };
+    lab.image("quick", "", "FROM registry.invalid/lab/base\nRUN echo quick\n");
+    lab.image("child", "", "FROM registry.invalid/lab/quick\nRUN echo child\n");
+    build_with_quick_base(&lab, || {
+        lab.file("base/fresh", &token());
+        slow(&lab, "slow", 13);
+    });
+    assert!(is_shared(&log(&lab, "quick")) && is_shared(&log(&lab, "slow")), "one process");
+    // Only records say when.
+    let built_at = |id: &str| {
+        let records = lab.records();
+        let record = records.iter().find(|file| file.as_str().contains(&format!("/{id}"))).unwrap();
+        let record: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(record).unwrap()).unwrap();
+        record["built_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
+    };
+    assert!(built_at("quick") < built_at("child"));
+    assert!(built_at("child") < built_at("slow"));
+}
+
 /// A parent that is only in the engine has a name of Docker Hub's: whoever asks there tells it what is built, and waits.
 #[test]
 fn no_registry_is_asked_for_a_parent() {

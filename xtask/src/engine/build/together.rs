@@ -210,3 +210,75 @@ fn tell_built(watched: &mut [Watched], parts: &[Part<'_>], none_will: bool, tell
         tell(Told::Built(built.collect()));
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn run(script: &str) -> (Result<(), NotAll>, Vec<String>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = ["a", "b"].map(|name| {
+            camino::Utf8PathBuf::from_path_buf(folder.path().join(name)).expect("text")
+        });
+        let parts = [("a", &logs[0]), ("b", &logs[1])].map(|(target, log)| Part { target, log });
+        let told = std::cell::RefCell::new(Vec::new());
+        let result = run_together(
+            &Invocation::new("sh").args(["-c", script]),
+            &parts,
+            &|_, _| {},
+            &|what| {
+                told.borrow_mut().push(match what {
+                    Told::Built(built) => built
+                        .iter()
+                        .map(|(index, _)| index.to_string())
+                        .collect::<Vec<_>>()
+                        .join("+"),
+                    Told::HandOver(index) => format!("{index} handed over"),
+                });
+            },
+        );
+        let logs = logs.map(|log| std::fs::read_to_string(log).expect("a log"));
+        (result, told.into_inner(), logs.to_vec())
+    }
+
+    fn exported(target: &str) -> String {
+        format!(
+            r#"echo '{{"vertexes":[{{"digest":"{target}","name":"[{target}] exporting to image","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z"}}]}}'
+            "#
+        )
+    }
+
+    #[test]
+    fn each_is_told_of_when_it_is_there() {
+        let (result, told, logs) = run(&format!("{}sleep 1\n{}", exported("b"), exported("a")));
+        assert!(result.is_ok());
+        assert_eq!(told, ["1", "0"]);
+        assert!(
+            logs.iter().all(|log| log.contains("built together with others, after")),
+            "{logs:?}"
+        );
+        // Those that end at about the same time, at once; and what says nothing of its end has ended with the process.
+        let (_, told, _) = run(&format!("{}sleep 0.05\n{}", exported("b"), exported("a")));
+        assert_eq!(told, ["0+1"]);
+        let (result, told, _) = run(&exported("b"));
+        assert!(result.is_ok());
+        assert_eq!(told, ["0+1"]);
+    }
+
+    #[test]
+    fn what_was_built_before_a_failure_is_not_lost() {
+        let failed = r#"echo '{"vertexes":[{"digest":"x","name":"[a 2/2] RUN x","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"exit code: 3"}]}'"#;
+        let (result, told, _) = run(&format!("{}{failed}\nexit 1", exported("b")));
+        let not_all = result.unwrap_err();
+        assert_eq!((not_all.failed, told), (Some(0), vec!["1".to_owned()]));
+        assert_eq!(not_all.note(), None);
+    }
+
+    #[test]
+    fn what_bake_itself_refuses_is_told() {
+        let (result, told, _) = run("echo 'ERROR: unknown attribute' >&2; exit 1");
+        let not_all = result.unwrap_err();
+        assert_eq!((not_all.failed, told.len()), (None, 0));
+        assert!(not_all.note().unwrap().ends_with("by itself: ERROR: unknown attribute"));
+    }
+}
