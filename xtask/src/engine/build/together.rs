@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn run(script: &str) -> (Result<(), NotAll>, Vec<String>, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let logs = ["a", "b"].map(|name| {
             camino::Utf8PathBuf::from_path_buf(folder.path().join(name)).expect("text")
         });
