@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use engines::TestEngine;
 use serde_json::{Value, json};
-use support::{REGISTRY, Run, Workspace, load, median, number, rounded, run};
+use support::{REGISTRY, Run, Workspace, load, median, middle, number, rounded, run};
 
 const CASES: [&str; 4] = ["cold", "nothing changed", "one leaf changed", "base changed"];
 
@@ -67,7 +67,8 @@ fn main() {
 
 type Times = BTreeMap<(usize, Tool), Vec<Duration>>;
 
-/// Prints the medians, and gives them. A ratio says how many times as long bake takes.
+/// Prints the medians, and gives them. A ratio says how many times as long bake takes: of each round the one of its own
+/// times, and of these the median, because a machine may be faster in one round than in another.
 fn table(images: usize, times: &Times) -> Value {
     let (what, bare) = (format!("{images} images"), "without attestations");
     println!(
@@ -78,7 +79,12 @@ fn table(images: usize, times: &Times) -> Value {
     for (index, case) in CASES.into_iter().enumerate() {
         let of = |tool| times.get(&(index, tool)).map_or(f64::NAN, |times| median(times));
         let [ours, theirs, bare] = TOOLS.map(of);
-        let (ratio, bare_ratio) = (theirs / ours, bare / ours);
+        let ratio_of = |tool| {
+            let [ours, theirs] = [Tool::Dockyard, tool].map(|tool| times[&(index, tool)].iter());
+            let ratios = ours.zip(theirs).map(|(ours, theirs)| theirs.div_duration_f64(*ours));
+            middle(&ratios.collect::<Vec<_>>())
+        };
+        let (ratio, bare_ratio) = (ratio_of(Tool::Bake), ratio_of(Tool::BareBake));
         println!(
             "{case:>18} {ours:>8.2} s {theirs:>8.2} s {ratio:>7.1}× {bare:>20.2} s {bare_ratio:>7.1}×"
         );
@@ -144,7 +150,13 @@ impl Bench {
                     times.entry((case, tool)).or_default().push(ran.wall);
                 }
             }
-            println!("round {} of {rounds} done, load {:?}", round + 1, load());
+            let of = |case: usize| TOOLS.map(|tool| times[&(case, tool)][round].as_secs_f64());
+            let cases = CASES.iter().enumerate().map(|(case, name)| {
+                let [ours, theirs, bare] = of(case);
+                format!("{name} {ours:.1} s, {theirs:.1} s, {bare:.1} s")
+            });
+            let cases: Vec<String> = cases.collect();
+            println!("round {} of {rounds}, load {:?}: {}", round + 1, load(), cases.join("; "));
         }
         times
     }

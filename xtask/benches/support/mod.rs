@@ -109,9 +109,19 @@ impl Run {
 
 /// The one in the middle, in seconds.
 pub(crate) fn median(times: &[Duration]) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
+    middle(&times.iter().map(Duration::as_secs_f64).collect::<Vec<_>>())
+}
+
+/// The median; of an even number, the mean of the two in the middle.
+pub(crate) fn middle(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    match sorted.as_slice() {
+        [] => f64::NAN,
+        values if values.len() % 2 == 0 => f64::midpoint(values[half - 1], values[half]),
+        values => values[half],
+    }
 }
 
 /// How busy the machine is besides: the load of the last minute.
