@@ -136,7 +136,7 @@ pub fn run_together<T: Send, E: Send>(
                     for (index, result) in results {
                         shared.end(index, result, start.elapsed(), jobs, observe);
                     }
-                    if untold.fetch_sub(told, Ordering::Relaxed) == told {
+                    if told > 0 && untold.fetch_sub(told, Ordering::Relaxed) == told {
                         shared.schedule.ended(&indices);
                     }
                     changed.notify_all();

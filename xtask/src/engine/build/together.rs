@@ -1,7 +1,7 @@
 //! Several builds in one process, from start to end: `docker buildx bake` runs, and each build has its own events, log and
 //! end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
@@ -157,10 +157,11 @@ pub fn run_together(
         let log = Log::create(part.log, invocation).map_err(|_| NotAll::default())?;
         watched.push(Watched::new(log));
     }
-    let mut text = Vec::new();
+    let mut text = VecDeque::new();
     let mut pass_on = |watched: &mut Vec<Watched>, index: usize, event: Event| {
         if let Event::Text(line) = &event {
-            text.push(line.clone());
+            text.drain(..(text.len() + 1).saturating_sub(TEXT_LINES));
+            text.push_back(line.clone());
         }
         if watched[index].building.is_some() {
             sink(index, &event);
@@ -195,8 +196,7 @@ pub fn run_together(
     }
     let has_failed =
         |part: &Watched| part.building.as_ref().is_some_and(|build| build.tally.has_failed());
-    let text = text.split_off(text.len().saturating_sub(TEXT_LINES));
-    Err(NotAll { failed: watched.iter().position(has_failed), text })
+    Err(NotAll { failed: watched.iter().position(has_failed), text: text.into() })
 }
 
 /// Tells of those that are built, unless others may still join them, and it is not said that none will.
