@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::docker::Engine;
-use super::image::path_segment;
+use super::image::{of_each, path_segment};
 use crate::reference::Digest;
 
 /// What is under a name.
@@ -34,9 +34,14 @@ impl Engine {
             if self.tells_platforms() && names.len() > 1 { self.list(names) } else { None };
         let listed = listed.unwrap_or_default();
         let of_list = |name: &String| listed.iter().find_map(|image| listed_as(image, name));
-        let answer =
-            |name| of_list(name).map_or_else(|| self.stored(name), |image| Ok(Some(image)));
-        names.iter().map(answer).collect()
+        let answer = |name: &String| {
+            of_list(name).map_or_else(|| self.stored(name), |image| Ok(Some(image)))
+        };
+        match of_each(names, answer) {
+            Ok(images) => images.into_iter().map(Ok).collect(),
+            // Of one or of all: each is asked for again, and tells its own.
+            Err(_) => names.iter().map(answer).collect(),
+        }
     }
 
     fn list(&self, names: &[String]) -> Option<Vec<Value>> {
