@@ -27,7 +27,7 @@ use crate::reference::{Digest, Reference};
 use crate::workspace::{SecretSource, TargetName};
 
 /// How often a build is run again that failed by what other builds did at the same moment (`BuildFailure::lost_a_name`,
-/// `BuildFailure::lost_a_session`). Its steps are cached by then.
+/// `BuildFailure::lost_a_session`, `BuildFailure::lost_patience`). Its steps are cached by then.
 const AGAIN: u32 = 3;
 
 /// Everything that the work on any target needs.
@@ -200,7 +200,9 @@ impl<'a> Workshop<'a> {
         let mut built = run_build(&invocation, log, sink);
         for _ in 0..AGAIN {
             built = match built {
-                Err(failure) if failure.lost_a_name() => run_build(&invocation, log, sink),
+                Err(failure) if failure.lost_a_name() || failure.lost_patience() => {
+                    run_build(&invocation, log, sink)
+                }
                 Err(failure) if failure.lost_a_session() => {
                     // One at a time: side by side, they would share a step and its session once more.
                     let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,6 +37,15 @@ impl BuildFailure {
     pub fn lost_a_session(&self) -> bool {
         self.summary.contains("no active session for ")
     }
+
+    /// Whether no step failed, and BuildKit gave up a wait of its own, as it does where many builds run side by side: for
+    /// its note of a build that has ended, which before 0.14 may take 20 s, also where everything is exported
+    /// (moby/buildkit#3966); or for a build that it does not know yet, which may take 3 s (docker/buildx#3810).
+    pub fn lost_patience(&self) -> bool {
+        let busy = self.summary == "DeadlineExceeded: context deadline exceeded"
+            || self.summary.contains("no such job ");
+        self.cause == Cause::Refused && self.step.is_none() && busy
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,17 +184,23 @@ mod tests {
             let mut failure = BuildFailure::before_start(Cause::Refused, "log".into());
             failure.step = step.map(str::to_owned);
             failure.summary = summary(&text(said));
-            (failure.lost_a_name(), failure.lost_a_session())
+            (failure.lost_a_name(), failure.lost_a_session(), failure.lost_patience())
         };
         let session = "ERROR: failed to build: failed to solve: DeadlineExceeded: no active session for \
                        sirbf6hgfpj6a3l8wn5cbnvgb: context deadline exceeded";
-        assert_eq!(failed(Some("exporting to docker image format"), session), (false, true));
+        assert_eq!(failed(Some("exporting to docker image format"), session), (false, true, false));
         let name = "ERROR: failed to solve: image \"x:dev\": already exists";
-        assert_eq!(failed(Some("exporting to image"), name), (true, false));
+        assert_eq!(failed(Some("exporting to image"), name), (true, false, false));
         let import = "ERROR: failed to solve: rpc error: code = Unknown desc = image \"x:dev\": already exists";
-        assert_eq!(failed(Some("importing to docker"), import), (true, false));
-        assert_eq!(failed(Some("RUN mkdir x"), name), (false, false));
-        assert_eq!(failed(None, "ERROR: failed to solve: deadline exceeded"), (false, false));
+        assert_eq!(failed(Some("importing to docker"), import), (true, false, false));
+        assert_eq!(failed(Some("RUN mkdir x"), name), (false, false, false));
+        let history = "ERROR: failed to solve: DeadlineExceeded: context deadline exceeded";
+        assert_eq!(failed(None, history), (false, false, true));
+        assert_eq!(failed(Some("load metadata for x"), history), (false, false, false));
+        let job = "ERROR: failed to build: failed to solve: NotFound: no such job vxd3kmpq8rgfgh3lctrdlc9ye";
+        assert_eq!(failed(None, job), (false, false, true));
+        let own = "ERROR: failed to solve: x: failed to do request: context deadline exceeded";
+        assert_eq!(failed(None, own), (false, false, false));
     }
 
     #[test]
