@@ -183,10 +183,23 @@ fn long_steps(test: &'static TestEngine) {
 
     slow(&lab, "slow", 26);
     lab.image("quick", "", "FROM registry.invalid/lab/base\nRUN sleep 20; exit 3\n");
+    // Their steps are short, so that they are still the shared process's when `quick` fails, which is not by then.
+    for id in ["steady-1", "steady-2"] {
+        let own = token();
+        let steps = (1..=3).map(|step| format!("RUN sleep 8; echo {own} {step}\n"));
+        let steps: String = steps.collect();
+        lab.image(id, "", &format!("FROM registry.invalid/lab/base\n{steps}"));
+    }
     lab.file("base/fresh", &token());
-    let statuses = lab.statuses(&["--keep-going"], 1);
-    assert_eq!((statuses["slow"].as_str(), statuses["quick"].as_str()), ("built", "failed"));
+    let said = lab.say(&["build", "--keep-going", "--json"]);
+    let status = |id: &str| lab::images(&said)[id]["status"].as_str().unwrap().to_owned();
+    assert_eq!((status("slow").as_str(), status("quick").as_str()), ("built", "failed"), "{said}");
     assert_eq!(lab.content("slow:dev", "/times"), "begun\n", "its step was ended and begun again");
+    for id in ["steady-1", "steady-2"] {
+        assert_eq!(status(id), "built", "{said}");
+        assert!(is_shared(&log(&lab, id)), "they were not at fault");
+    }
+    assert!(!said.stderr.contains("were to share a process"), "{said}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::ignore::{Ignore, Verdict};
-use crate::tree::{Folder, Kind, Node};
+use crate::tree::{Folder, Kind, Node, Symlink};
 
 /// The most links that BuildKit follows on the way to one path.
 const MOST_LINKS: usize = 40;
@@ -27,6 +27,26 @@ pub(crate) struct Entry<'t> {
     /// Relative to the context, with `/` between parts.
     pub(crate) path: String,
     pub(crate) node: &'t Node,
+}
+
+/// What was found of a context.
+#[derive(Debug, Default)]
+pub(crate) struct Found<'t> {
+    pub(crate) entries: Vec<Entry<'t>>,
+    /// Folders that were looked into and are no entries themselves: the context's own, those above wildcards, and those
+    /// that are left out but for exceptions. What comes into them may be an entry.
+    pub(crate) listed: Vec<&'t Folder>,
+}
+
+impl<'t> Found<'t> {
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.entries.append(&mut other.entries);
+        self.listed.append(&mut other.listed);
+    }
+
+    fn of(entry: Entry<'t>) -> Self {
+        Self { entries: vec![entry], listed: Vec::new() }
+    }
 }
 
 /// Where a path leads, its links followed inside the context.
@@ -79,18 +99,18 @@ impl Context {
     }
 
     /// Everything in the context.
-    pub(crate) fn whole(&self) -> anyhow::Result<Vec<Entry<'_>>> {
+    pub(crate) fn whole(&self) -> anyhow::Result<Found<'_>> {
         if !self.without_own_output {
             return self.below("", &self.root, None);
         }
         let filter = Filter { ignore: &self.ignore, excludes: None };
-        let mut entries = Vec::new();
+        let mut found = Found { entries: Vec::new(), listed: vec![&self.root] };
         for node in self.root.children()? {
             if !matches!(node.name.as_ref(), ".git" | "target") {
-                entries.append(&mut add(node, "", filter, &Verdicts::default())?);
+                found.append(add(node, "", filter, &Verdicts::default())?);
             }
         }
-        Ok(entries)
+        Ok(found)
     }
 
     /// `entry` and what is below it, as far as it is not left out.
@@ -98,20 +118,20 @@ impl Context {
         &'t self,
         entry: &Entry<'t>,
         excludes: Option<&Ignore>,
-    ) -> anyhow::Result<Vec<Entry<'t>>> {
+    ) -> anyhow::Result<Found<'t>> {
         let ignored = self.ignores(&entry.path);
         let Kind::Folder(folder) = &entry.node.kind else {
-            return Ok(if ignored { Vec::new() } else { vec![entry.clone()] });
+            return Ok(if ignored { Found::default() } else { Found::of(entry.clone()) });
         };
         if ignored && !self.ignore.may_reinclude_below(&entry.path) {
-            return Ok(Vec::new());
+            return Ok(Found::default());
         }
-        let mut entries = self.below(&entry.path, folder, excludes)?;
+        let mut found = self.below(&entry.path, folder, excludes)?;
         // A folder that is left out is still sent where something in it is not.
-        if !ignored || !entries.is_empty() {
-            entries.push(entry.clone());
+        if !ignored || !found.entries.is_empty() {
+            found.entries.push(entry.clone());
         }
-        Ok(entries)
+        Ok(found)
     }
 
     /// What is in `folder`, which is at `path`.
@@ -120,7 +140,7 @@ impl Context {
         path: &str,
         folder: &'t Folder,
         excludes: Option<&Ignore>,
-    ) -> anyhow::Result<Vec<Entry<'t>>> {
+    ) -> anyhow::Result<Found<'t>> {
         let base = if path.is_empty() { 0 } else { path.len() + 1 };
         let filter =
             Filter { ignore: &self.ignore, excludes: excludes.map(|excludes| (excludes, base)) };
@@ -131,7 +151,9 @@ impl Context {
         if !path.is_empty() {
             verdicts.ignore = self.ignore.below(&verdicts.ignore, path);
         }
-        walk(folder, path, filter, &verdicts)
+        let mut found = walk(folder, path, filter, &verdicts)?;
+        found.listed.push(folder);
+        Ok(found)
     }
 
     /// Follows `path`; links lead to where they would with the context as the root of everything.
@@ -156,7 +178,7 @@ impl Context {
             let Some(node) = folder.child(&part)? else {
                 return Ok(Way { links, end: End::Nothing });
             };
-            if let Kind::Symlink(target) = &node.kind {
+            if let Kind::Symlink(Symlink { target, .. }) = &node.kind {
                 links.push(Entry { path: joined(&at, &part), node });
                 if links.len() > MOST_LINKS {
                     return Ok(Way { links, end: End::Lost });
@@ -192,20 +214,22 @@ fn walk<'t>(
     path: &str,
     filter: Filter<'_>,
     above: &Verdicts,
-) -> anyhow::Result<Vec<Entry<'t>>> {
+) -> anyhow::Result<Found<'t>> {
     let children = folder.children()?;
     let folders =
         children.iter().filter(|child| matches!(child.kind, Kind::Folder(_))).take(WORTH_SHARING);
     if folders.count() < WORTH_SHARING {
-        let mut entries = Vec::new();
+        let mut found = Found::default();
         for child in children {
-            entries.append(&mut add(child, path, filter, above)?);
+            found.append(add(child, path, filter, above)?);
         }
-        return Ok(entries);
+        return Ok(found);
     }
-    let parts: anyhow::Result<Vec<Vec<Entry<'t>>>> =
+    let parts: anyhow::Result<Vec<Found<'t>>> =
         children.par_iter().map(|child| add(child, path, filter, above)).collect();
-    Ok(parts?.into_iter().flatten().collect())
+    let mut found = Found::default();
+    parts?.into_iter().for_each(|part| found.append(part));
+    Ok(found)
 }
 
 fn add<'t>(
@@ -213,7 +237,7 @@ fn add<'t>(
     folder: &str,
     filter: Filter<'_>,
     above: &Verdicts,
-) -> anyhow::Result<Vec<Entry<'t>>> {
+) -> anyhow::Result<Found<'t>> {
     let path = if folder.is_empty() {
         node.name.to_string()
     } else {
@@ -238,18 +262,20 @@ fn add<'t>(
                         !excludes.may_reinclude_below(&path[base..])
                     }));
             if cannot_return {
-                return Ok(Vec::new());
+                return Ok(Found::default());
             }
-            let mut entries = walk(below, &path, filter, &verdicts)?;
-            if !left_out || !entries.is_empty() {
-                entries.push(Entry { path, node });
+            let mut found = walk(below, &path, filter, &verdicts)?;
+            if !left_out || !found.entries.is_empty() {
+                found.entries.push(Entry { path, node });
+            } else {
+                found.listed.push(below);
             }
-            Ok(entries)
+            Ok(found)
         }
         Kind::Unnameable(why) if !left_out => {
             anyhow::bail!("{why}; rename it, or keep it out with the ignore file")
         }
-        _ if left_out => Ok(Vec::new()),
-        _ => Ok(vec![Entry { path, node }]),
+        _ if left_out => Ok(Found::default()),
+        _ => Ok(Found::of(Entry { path, node })),
     }
 }

@@ -69,6 +69,15 @@ impl Stat {
     }
 }
 
+/// A number that changes when the file at `path`, or a link there, is written or replaced, even to be put back: over sizes,
+/// times and inodes. Of what is not there, always the same.
+pub fn stamp(path: &Utf8Path) -> u64 {
+    let stat = |metadata: std::io::Result<fs::Metadata>| metadata.ok().as_ref().map(Stat::of);
+    let mut hasher = DefaultHasher::new();
+    (stat(fs::symlink_metadata(path)), stat(fs::metadata(path))).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A SHA-256.
 pub type Hash = [u8; 32];
 

@@ -14,7 +14,7 @@ mod selection;
 mod tree;
 
 pub use context::Context;
-pub use index::{Hash, Index, hex};
+pub use index::{Hash, Index, hex, stamp};
 pub use manifest::{Line, Manifest};
 pub use selection::Selection;
 pub use tree::Folder;

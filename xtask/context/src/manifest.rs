@@ -6,10 +6,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use crate::context::{Context, Entry};
+use crate::context::{Context, Entry, Found};
 use crate::index::{Hash, Index, hex};
 use crate::selection::{self, Selection};
-use crate::tree::{File, Kind};
+use crate::tree::{File, Kind, Symlink};
 
 /// What one instruction reads, hashed. Its lines are not kept: they are made again from the files as they were seen.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Manifest {
     hash: Hash,
     pub files: u64,
     pub bytes: u64,
-    /// Over sizes, times and inodes.
+    /// Over sizes, times and inodes, also of folders that were looked into.
     stats: u64,
     context: Context,
     selection: Selection,
@@ -42,7 +42,7 @@ impl Manifest {
     /// # Errors
     /// A folder or file that cannot be read, or a path that is no UTF-8.
     pub fn new(context: Context, selection: Selection, index: &Index) -> anyhow::Result<Self> {
-        let entries = selection::entries(&context, &selection)?;
+        let Found { entries, listed } = selection::find(&context, &selection)?;
         let hashes = entries
             .par_iter()
             .with_min_len(64)
@@ -53,19 +53,26 @@ impl Manifest {
         let mut writer = Writer::default();
         let (mut files, mut bytes) = (0, 0);
         for (entry, hash) in entries.iter().zip(&hashes) {
-            if let Kind::File(File { stat, .. }) = &entry.node.kind {
-                files += 1;
-                bytes += stat.size;
-                stat.hash(&mut stats);
+            match &entry.node.kind {
+                Kind::File(File { stat, .. }) => {
+                    files += 1;
+                    bytes += stat.size;
+                    stat.hash(&mut stats);
+                }
+                Kind::Symlink(Symlink { stat, .. }) => stat.hash(&mut stats),
+                Kind::Folder(folder) => folder.stat().hash(&mut stats),
+                Kind::Other | Kind::Unnameable(_) => {}
             }
             writer.write(entry, hash.as_ref(), &mut hasher);
         }
+        listed.iter().for_each(|folder| folder.stat().hash(&mut stats));
         drop(entries);
         let (hash, stats) = (hasher.finalize().into(), stats.finish());
         Ok(Self { hash, files, bytes, stats, context, selection })
     }
 
-    /// Whether the paths and contents are those of `then`, and no file was written in between, even to be put back.
+    /// Whether the paths and contents are those of `then`, and nothing was written, made or renamed in between, even to be
+    /// put back: folders change with what is in them, so that a path that was there for a moment shows, too.
     pub fn is_untouched_since(&self, then: &Self) -> bool {
         self.hash == then.hash && self.stats == then.stats
     }
@@ -75,8 +82,8 @@ impl Manifest {
     /// # Errors
     /// None that making it did not have.
     pub fn lines(&self) -> anyhow::Result<Vec<Line>> {
-        let entries = selection::entries(&self.context, &self.selection)?;
-        Ok(entries.iter().map(Line::of).collect())
+        let found = selection::find(&self.context, &self.selection)?;
+        Ok(found.entries.iter().map(Line::of).collect())
     }
 
     /// SHA-256 over the lines: `sha256:…`.
@@ -105,7 +112,7 @@ impl Line {
             Kind::File(File { hash, .. }) => {
                 format!("sha256:{}", hash.get().map(hex).unwrap_or_default())
             }
-            Kind::Symlink(target) => format!("-> {target}"),
+            Kind::Symlink(link) => format!("-> {}", link.target),
             Kind::Folder(_) => "folder".to_owned(),
             Kind::Other | Kind::Unnameable(_) => "other".to_owned(),
         };
@@ -154,9 +161,9 @@ impl Writer {
         // NUL cannot stand in a path, so no two lists of entries give the same text. Writing to a `String` cannot fail.
         let _written = write!(text, "{:o}\0", mode(entry));
         match (&entry.node.kind, hash) {
-            (Kind::Symlink(target), _) => {
+            (Kind::Symlink(link), _) => {
                 text.push_str("-> ");
-                text.push_str(target);
+                text.push_str(&link.target);
             }
             (Kind::File(_), Some(hash)) => {
                 text.push_str("sha256:");

@@ -3,7 +3,7 @@
 //! Follows what BuildKit hashes for its own cache (`cache/contenthash/checksum.go`): a path with everything in it, its
 //! links followed; for wildcards and `--exclude` each match, and what the links among the matches lead to.
 
-use crate::context::{Context, End, Entry};
+use crate::context::{Context, End, Entry, Found};
 use crate::glob::{self, has_wildcard};
 use crate::ignore::Ignore;
 use crate::tree::{Folder, Kind};
@@ -34,16 +34,13 @@ impl Selection {
     }
 }
 
-/// What `selection` takes from `context`, sorted by path.
-pub(crate) fn entries<'t>(
-    context: &'t Context,
-    selection: &Selection,
-) -> anyhow::Result<Vec<Entry<'t>>> {
+/// What `selection` takes from `context`, entries sorted by path.
+pub(crate) fn find<'t>(context: &'t Context, selection: &Selection) -> anyhow::Result<Found<'t>> {
     let Selection::Paths { sources, excludes, parents } = selection else {
         return Ok(sorted(context.whole()?));
     };
     let excludes = plain_patterns(excludes);
-    let mut all = Vec::new();
+    let mut all = Found::default();
     for source in sources {
         let excludes = excludes.as_ref();
         let found = if *parents {
@@ -54,35 +51,34 @@ pub(crate) fn entries<'t>(
             literal(context, source, excludes)?
         };
         match found {
-            Some(mut found) => all.append(&mut found),
+            Some(found) => all.append(found),
             None => return Ok(sorted(context.whole()?)),
         }
     }
     Ok(sorted(all))
 }
 
-fn sorted(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
-    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    entries.dedup_by(|a, b| a.path == b.path);
-    entries
+fn sorted(mut found: Found<'_>) -> Found<'_> {
+    found.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    found.entries.dedup_by(|a, b| a.path == b.path);
+    found.listed.sort_unstable_by(|a, b| a.path().cmp(b.path()));
+    found.listed.dedup_by(|a, b| a.path() == b.path());
+    found
 }
-
-/// Nothing: it cannot be told.
-type Found<'t> = Option<Vec<Entry<'t>>>;
 
 fn literal<'t>(
     context: &'t Context,
     source: &str,
     excludes: Option<&Ignore>,
-) -> anyhow::Result<Found<'t>> {
+) -> anyhow::Result<Option<Found<'t>>> {
     let way = context.follow(source)?;
     let mut found = match way.end {
         End::Lost => return Ok(None),
-        End::Nothing => Vec::new(),
+        End::Nothing => Found::default(),
         End::Root => context.below("", &context.root, excludes)?,
         End::There(entry) => context.with_content(&entry, excludes)?,
     };
-    found.extend(way.links);
+    found.entries.extend(way.links);
     if excludes.is_some() {
         return follow_links(context, found);
     }
@@ -91,17 +87,20 @@ fn literal<'t>(
 
 /// What the links in `found` lead to, too: without `--exclude`s, which hold for what is copied, and not for where a
 /// link leads.
-fn follow_links<'t>(context: &'t Context, mut found: Vec<Entry<'t>>) -> anyhow::Result<Found<'t>> {
-    for index in 0..found.len() {
-        if !matches!(found[index].node.kind, Kind::Symlink(_)) {
+fn follow_links<'t>(
+    context: &'t Context,
+    mut found: Found<'t>,
+) -> anyhow::Result<Option<Found<'t>>> {
+    for index in 0..found.entries.len() {
+        if !matches!(found.entries[index].node.kind, Kind::Symlink(_)) {
             continue;
         }
-        let way = context.follow(&found[index].path)?;
-        found.extend(way.links);
+        let way = context.follow(&found.entries[index].path)?;
+        found.entries.extend(way.links);
         match way.end {
             End::Lost | End::Root => return Ok(None),
             End::Nothing => {}
-            End::There(entry) => found.append(&mut context.with_content(&entry, None)?),
+            End::There(entry) => found.append(context.with_content(&entry, None)?),
         }
     }
     Ok(Some(found))
@@ -111,7 +110,7 @@ fn matching<'t>(
     context: &'t Context,
     pattern: &str,
     excludes: Option<&Ignore>,
-) -> anyhow::Result<Found<'t>> {
+) -> anyhow::Result<Option<Found<'t>>> {
     let parts: Vec<&str> = pattern.split('/').collect();
     // A class may match a `/`, and who escapes is rare.
     if pattern.contains(['[', '\\']) && parts.len() > 1 {
@@ -119,7 +118,7 @@ fn matching<'t>(
     }
     let plain = parts.iter().take_while(|part| !has_wildcard(part)).count();
     let way = context.follow(&parts[..plain].join("/"))?;
-    let mut found = way.links;
+    let mut found = Found { entries: way.links, listed: Vec::new() };
     let (path, folder) = match &way.end {
         End::Lost => return Ok(None),
         End::Nothing => return Ok(Some(found)),
@@ -129,10 +128,11 @@ fn matching<'t>(
             _ => return Ok(Some(found)),
         },
     };
-    let mut matched = Vec::new();
+    let mut matched = Found::default();
     expand(folder, &path, &parts[plain..], &mut matched)?;
-    for entry in matched {
-        found.append(&mut context.with_content(&entry, excludes)?);
+    found.listed.append(&mut matched.listed);
+    for entry in matched.entries {
+        found.append(context.with_content(&entry, excludes)?);
     }
     follow_links(context, found)
 }
@@ -142,14 +142,15 @@ fn expand<'t>(
     folder: &'t Folder,
     path: &str,
     patterns: &[&str],
-    found: &mut Vec<Entry<'t>>,
+    found: &mut Found<'t>,
 ) -> anyhow::Result<()> {
     let Some((pattern, rest)) = patterns.split_first() else { return Ok(()) };
+    found.listed.push(folder);
     for node in folder.children()?.iter().filter(|node| glob::matches(pattern, &node.name)) {
         let path =
             if path.is_empty() { node.name.to_string() } else { format!("{path}/{}", node.name) };
         match &node.kind {
-            _ if rest.is_empty() => found.push(Entry { path, node }),
+            _ if rest.is_empty() => found.entries.push(Entry { path, node }),
             Kind::Folder(below) => expand(below, &path, rest, found)?,
             _ => {}
         }
@@ -159,19 +160,23 @@ fn expand<'t>(
 
 /// `COPY --parents`: the folders above what is copied are made in the image, with their modes. `--exclude`s are not
 /// looked at: where their paths begin depends on a `/./` that is no longer seen here.
-fn with_parents<'t>(context: &'t Context, pattern: &str) -> anyhow::Result<Found<'t>> {
+fn with_parents<'t>(context: &'t Context, pattern: &str) -> anyhow::Result<Option<Found<'t>>> {
     let plain: Vec<&str> = pattern.split('/').take_while(|part| !has_wildcard(part)).collect();
     let Some(mut found) = literal(context, &plain.join("/"), None)? else { return Ok(None) };
     if has_wildcard(pattern)
         && let Some(patterns) = plain_patterns(&[pattern.to_owned()])
         && !pattern.contains(['[', '\\'])
     {
-        found.retain(|entry| {
+        found.listed.extend(found.entries.iter().filter_map(|entry| match &entry.node.kind {
+            Kind::Folder(folder) => Some(&**folder),
+            _ => None,
+        }));
+        found.entries.retain(|entry| {
             matches!(entry.node.kind, Kind::Symlink(_)) || patterns.matches(&entry.path)
         });
     }
     let mut above = Vec::new();
-    for entry in &found {
+    for entry in &found.entries {
         let mut rest = entry.path.as_str();
         while let Some((parent, _)) = rest.rsplit_once('/') {
             rest = parent;
@@ -182,7 +187,7 @@ fn with_parents<'t>(context: &'t Context, pattern: &str) -> anyhow::Result<Found
     above.dedup();
     for path in above {
         if let End::There(entry) = context.follow(&path)?.end {
-            found.push(entry);
+            found.entries.push(entry);
         }
     }
     follow_links(context, found)

@@ -20,8 +20,7 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Kind {
     File(File),
-    /// With its target as written.
-    Symlink(Box<str>),
+    Symlink(Symlink),
     Folder(Arc<Folder>),
     /// A socket, pipe or device: BuildKit refuses or skips it.
     Other,
@@ -36,21 +35,40 @@ pub(crate) struct File {
     pub(crate) hash: OnceLock<Hash>,
 }
 
+#[derive(Debug)]
+pub(crate) struct Symlink {
+    /// As written.
+    pub(crate) target: Box<str>,
+    pub(crate) stat: Stat,
+}
+
 /// A folder, listed when first asked for.
 #[derive(Debug)]
 pub struct Folder {
     path: Utf8PathBuf,
+    /// Nothing where there is no folder.
+    stat: OnceLock<Option<Stat>>,
     children: OnceLock<Result<Vec<Node>, String>>,
 }
 
 impl Folder {
     /// The folder at `path`, which is absolute or as good as that.
     pub fn new(path: Utf8PathBuf) -> Arc<Self> {
-        Arc::new(Self { path, children: OnceLock::new() })
+        Arc::new(Self { path, stat: OnceLock::new(), children: OnceLock::new() })
+    }
+
+    fn with_stat(path: Utf8PathBuf, stat: Stat) -> Arc<Self> {
+        Arc::new(Self { path, stat: OnceLock::from(Some(stat)), children: OnceLock::new() })
     }
 
     pub(crate) fn path(&self) -> &Utf8Path {
         &self.path
+    }
+
+    /// As it was before it was listed: another, once something was put into it, taken out or renamed.
+    pub(crate) fn stat(&self) -> Option<&Stat> {
+        let stat = || fs::metadata(&self.path).ok().map(|metadata| Stat::of(&metadata));
+        self.stat.get_or_init(stat).as_ref()
     }
 
     /// What is in it, sorted by name.
@@ -58,7 +76,10 @@ impl Folder {
     /// # Errors
     /// Where it cannot be listed. An absent folder is empty.
     pub(crate) fn children(&self) -> anyhow::Result<&[Node]> {
-        let list = || list(&self.path).map_err(|error| format!("{error:#}"));
+        let list = || {
+            self.stat();
+            list(&self.path).map_err(|error| format!("{error:#}"))
+        };
         self.children.get_or_init(list).as_deref().map_err(|why| anyhow::anyhow!("{why}"))
     }
 
@@ -118,14 +139,15 @@ fn node(
     };
     let kind = metadata.file_type();
     let kind = if kind.is_dir() {
-        Kind::Folder(Folder::new(folder.join(name)))
+        Kind::Folder(Folder::with_stat(folder.join(name), Stat::of(metadata)))
     } else if kind.is_file() {
         Kind::File(File { stat: Stat::of(metadata), hash: OnceLock::new() })
     } else if kind.is_symlink() {
         let link = folder.join(name);
         let target =
             fs::read_link(&link).with_context(|| format!("failed to read the link {link}"))?;
-        Kind::Symlink(target.to_string_lossy().into())
+        let target = target.to_string_lossy().into();
+        Kind::Symlink(Symlink { target, stat: Stat::of(metadata) })
     } else {
         Kind::Other
     };

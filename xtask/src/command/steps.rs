@@ -77,7 +77,10 @@ pub(super) fn sources<'a>(
 
 /// The hashes of files that the last run knew.
 pub(super) fn load_index(loaded: &Loaded) -> Index {
-    Index::load(key::state_folder(&loaded.workspace.root).join("index"))
+    let folder = key::state_folder(&loaded.workspace.root);
+    // Before files are looked at: what comes into the workspace's root later has changed it. Without it, nothing is kept.
+    let _made = std::fs::create_dir_all(&folder);
+    Index::load(folder.join("index"))
 }
 
 /// What each target wants on `channel`: its repositories and tags.

@@ -1,5 +1,6 @@
 //! Images in the engine: asked for, named and unnamed. Over the socket where there is one, else with the CLI.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub struct LocalImage {
     pub tags: Vec<String>,
     /// The platforms whose content is there.
     pub platforms: Vec<Platform>,
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// Bytes, as the engine's store counts them: compressed (containerd) or unpacked (classic).
     pub size: u64,
     /// RFC 3339.
@@ -117,7 +118,7 @@ impl Engine {
         &self,
         names: &[S],
     ) -> anyhow::Result<Vec<Option<NamedImage>>> {
-        of_each(names, |name| self.named(name.as_ref()))
+        of_each(names, |name| self.named(name.as_ref())).into_iter().collect()
     }
 
     /// As [`image`](Self::image) for each of `names`, in their order.
@@ -125,7 +126,7 @@ impl Engine {
         &self,
         names: &[S],
     ) -> anyhow::Result<Vec<Option<LocalImage>>> {
-        of_each(names, |name| self.image(name.as_ref()))
+        of_each(names, |name| self.image(name.as_ref())).into_iter().collect()
     }
 
     /// Gives `source` (a name or id) the further name `repository:tag`.
@@ -194,10 +195,7 @@ pub(super) fn untagged(name: &str, answer: &Answer) -> anyhow::Result<bool> {
 }
 
 /// What `ask` gives for each of `items`, in their order, several at once.
-pub(super) fn of_each<T: Sync, R: Send>(
-    items: &[T],
-    ask: impl Fn(&T) -> anyhow::Result<R> + Sync,
-) -> anyhow::Result<Vec<R>> {
+pub(super) fn of_each<T: Sync, R: Send>(items: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let answers = Mutex::new(Vec::with_capacity(items.len()));
     std::thread::scope(|threads| {
@@ -254,17 +252,19 @@ fn local_image(json: &Value) -> anyhow::Result<LocalImage> {
             .map(str::to_owned)
             .collect()
     };
-    let labels = json["Config"]["Labels"].as_object().into_iter().flatten();
     Ok(LocalImage {
         id: json["Id"].as_str().context("no Id")?.parse()?,
         tags: strings(&json["RepoTags"]),
         platforms: platforms(json),
-        labels: labels
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-            .collect(),
+        labels: labels(&json["Config"]["Labels"]),
         size: json["Size"].as_u64().unwrap_or(0),
         created: json["Created"].as_str().unwrap_or_default().to_owned(),
     })
+}
+
+pub(super) fn labels(json: &Value) -> BTreeMap<String, String> {
+    let labels = json.as_object().into_iter().flatten();
+    labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 fn platforms(json: &Value) -> Vec<Platform> {

@@ -1,10 +1,18 @@
 //! What builds have left in the engine: the id and size of each image, of all in one question where the engine can.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
 use serde_json::Value;
 
 use super::docker::Engine;
-use super::image::{of_each, path_segment};
+use super::image::{labels, of_each, path_segment};
 use crate::reference::Digest;
+
+/// What answers with an error within this time may answer otherwise the second time.
+const QUICK_ERROR: Duration = Duration::from_secs(5);
 
 /// What is under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +21,8 @@ pub struct StoredImage {
     pub id: Digest,
     /// As [`LocalImage::size`](super::LocalImage::size).
     pub bytes: u64,
+    /// As [`LocalImage::labels`](super::LocalImage::labels).
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Engine {
@@ -22,7 +32,7 @@ impl Engine {
     /// When the engine does not answer.
     pub fn stored(&self, name: &str) -> anyhow::Result<Option<StoredImage>> {
         let image = self.image(name)?;
-        Ok(image.map(|image| StoredImage { id: image.id, bytes: image.size }))
+        Ok(image.map(|image| StoredImage { id: image.id, bytes: image.size, labels: image.labels }))
     }
 
     /// As [`stored`](Self::stored) for each of `names`, in their order.
@@ -33,15 +43,31 @@ impl Engine {
         let listed =
             if self.tells_platforms() && names.len() > 1 { self.list(names) } else { None };
         let listed = listed.unwrap_or_default();
-        let of_list = |name: &String| listed.iter().find_map(|image| listed_as(image, name));
-        let answer = |name: &String| {
-            of_list(name).map_or_else(|| self.stored(name), |image| Ok(Some(image)))
-        };
-        match of_each(names, answer) {
-            Ok(images) => images.into_iter().map(Ok).collect(),
-            // Of one or of all: each is asked for again, and tells its own.
-            Err(_) => names.iter().map(answer).collect(),
+        let hangs = AtomicBool::new(false);
+        of_each(names, |name| match listed.iter().find_map(|image| listed_as(image, name)) {
+            Some(image) => Ok(Some(image)),
+            None => self.stored_after_all(name, &hangs),
+        })
+    }
+
+    /// As [`stored`](Self::stored), asked for a second time where the first answer is an error: an image is worth more than
+    /// that. Not of an engine that hangs, which is asked for nothing more.
+    fn stored_after_all(
+        &self,
+        name: &str,
+        hangs: &AtomicBool,
+    ) -> anyhow::Result<Option<StoredImage>> {
+        if hangs.load(Ordering::Relaxed) {
+            bail!("failed to look at image {name}: the engine does not answer");
         }
+        let start = Instant::now();
+        self.stored(name).or_else(|error| {
+            if start.elapsed() > QUICK_ERROR {
+                hangs.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+            self.stored(name)
+        })
     }
 
     fn list(&self, names: &[String]) -> Option<Vec<Value>> {
@@ -60,7 +86,8 @@ fn listed_as(image: &Value, name: &str) -> Option<StoredImage> {
     let whole = manifest["Kind"] == "image" && manifest["Available"] == true;
     let bytes = manifest["Size"]["Content"].as_u64()?;
     let id = image["Id"].as_str()?.parse().ok()?;
-    (whole && names.iter().any(|own| own == name)).then_some(StoredImage { id, bytes })
+    let labels = labels(&image["Labels"]);
+    (whole && names.iter().any(|own| own == name)).then_some(StoredImage { id, bytes, labels })
 }
 
 #[cfg(test)]

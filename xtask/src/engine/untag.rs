@@ -29,12 +29,12 @@ impl Engine {
         };
         let untag = |name: &S| {
             let name = name.as_ref();
-            Ok(match http {
+            match http {
                 Some(http) => self.untag_soon(http, name),
                 None => self.untag(name).map(drop),
-            })
+            }
         };
-        of_each(names, untag)?.into_iter().collect()
+        of_each(names, untag).into_iter().collect()
     }
 
     /// Returns when `name` has gone, whatever the engine still does because of it.

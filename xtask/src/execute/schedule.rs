@@ -31,8 +31,8 @@ pub(super) struct Schedule {
     running: usize,
     /// The jobs that run, each with the most that did at once since it was started.
     running_jobs: BTreeMap<usize, usize>,
-    /// Processes that do more than one job.
-    groups: usize,
+    /// What processes still do that were started for more than one job and have more than one left.
+    groups: Vec<BTreeSet<usize>>,
     /// How many jobs that share have ended and were quick.
     quick: usize,
     /// Whether one was not.
@@ -84,7 +84,7 @@ impl Schedule {
             limits,
             running: 0,
             running_jobs: BTreeMap::new(),
-            groups: 0,
+            groups: Vec::new(),
             quick: 0,
             found_slow: false,
             stopped: false,
@@ -108,7 +108,7 @@ impl Schedule {
                 self.ready.iter().partition(|rank| self.is_shared(**rank));
             let trusted = (parallel + MORE * self.quick).min(self.limits.together.max(parallel));
             let room = trusted.saturating_sub(self.running_jobs.len());
-            if shared.len() > 1 && (room == 0 || self.groups >= parallel.div_ceil(2)) {
+            if shared.len() > 1 && (room == 0 || self.groups.len() >= parallel.div_ceil(2)) {
                 ranks = others.into_iter().take(1).collect();
             } else {
                 ranks = shared.into_iter().take(room.clamp(1, self.limits.together)).collect();
@@ -122,7 +122,9 @@ impl Schedule {
         }
         let jobs: Vec<usize> = ranks.into_iter().map(|rank| self.by_rank[rank]).collect();
         self.running += 1;
-        self.groups += usize::from(jobs.len() > 1);
+        if jobs.len() > 1 {
+            self.groups.push(jobs.iter().copied().collect());
+        }
         self.running_jobs.extend(jobs.iter().map(|job| (*job, 0)));
         let count = self.running_jobs.len();
         for most in self.running_jobs.values_mut() {
@@ -146,14 +148,24 @@ impl Schedule {
     /// What [`start`](Self::start) gave has ended.
     pub(super) fn ended(&mut self, jobs: &[usize]) {
         self.running -= 1;
-        self.running_jobs.retain(|job, _| !jobs.contains(job));
-        self.groups -= usize::from(jobs.len() > 1);
+        for job in jobs {
+            self.leave(*job);
+        }
+    }
+
+    /// The job runs no longer. A process with one job left is no group: it may do that for as long as any other.
+    fn leave(&mut self, job: usize) -> Option<usize> {
+        self.groups.retain_mut(|group| {
+            group.remove(&job);
+            group.len() > 1
+        });
+        self.running_jobs.remove(&job)
     }
 
     /// A job succeeded, `time` after it was started. Beside many others it takes longer than by itself, and how much, is
     /// taken from how many there are.
     pub(super) fn done(&mut self, index: usize, time: Duration) {
-        let most = self.running_jobs.remove(&index).unwrap_or_default();
+        let most = self.leave(index).unwrap_or_default();
         let crowd = u32::try_from(most.div_ceil(self.parallel())).unwrap_or(u32::MAX);
         match self.shares[index] {
             Shares::Never => {}
@@ -170,7 +182,7 @@ impl Schedule {
 
     /// A job failed: what needs it never becomes ready, and nothing is done together any more.
     pub(super) fn failed(&mut self, index: usize) {
-        self.running_jobs.remove(&index);
+        self.leave(index);
         self.shares.fill(Shares::Never);
         if !self.limits.keep_going {
             self.stop();

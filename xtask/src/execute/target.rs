@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use kept::replaced;
-use parents::Ready;
+use parents::{Looked, Ready};
 pub use together::Logged;
 
 use super::replaced::Replaced;
@@ -65,6 +65,8 @@ struct Prepared<'s> {
     parents: BTreeMap<TargetName, Parent>,
     /// The digests of the parents.
     bound: BTreeMap<String, Digest>,
+    /// What the image will say of itself.
+    identity: Identity,
     previous: Vec<Record>,
     metadata_file: Utf8PathBuf,
     secrets: BTreeMap<String, String>,
@@ -177,6 +179,7 @@ impl<'a> Workshop<'a> {
             labelled,
             parents,
             bound,
+            identity,
             previous,
             metadata_file,
             secrets,
@@ -213,7 +216,9 @@ impl<'a> Workshop<'a> {
         }
         let mut built = built.map_err(NotMade::Build)?;
         built.time = before + start.elapsed();
-        self.settle(prepared, built, self.engine.stored(&prepared.step.local_name())?)
+        let looked = Looked::new(self, std::iter::once(prepared));
+        let image = self.engine.stored(&prepared.step.local_name())?;
+        self.settle(prepared, built, image, &looked)
     }
 
     fn build_of<'p>(&'p self, prepared: &'p Prepared<'_>) -> anyhow::Result<Build<'p>> {
@@ -252,9 +257,13 @@ impl<'a> Workshop<'a> {
         prepared: &Prepared<'_>,
         built: Built,
         image: Option<StoredImage>,
+        looked: &Looked,
     ) -> Result<Made, NotMade> {
-        let Prepared { step, bound, previous, .. } = prepared;
-        let image = there(&step.local_name(), image)?;
+        let Prepared { step, bound, previous, identity, .. } = prepared;
+        let image = image.with_context(|| {
+            let name = step.local_name();
+            format!("the build ended well, but the engine has no image {name}; is the builder loading into it?")
+        })?;
         let mut made = Made {
             built: true,
             recorded: false,
@@ -267,21 +276,31 @@ impl<'a> Workshop<'a> {
         made.notes.extend(built.cache_troubles.iter().map(|trouble| {
             format!("{} was built, and its cache was not written: {trouble}", step.name())
         }));
-        if (self.unchanged)(step) {
-            let replaced = replaced(step, previous);
-            self.record(step, &image, bound, &replaced, built.time.as_secs_f64())?;
-            self.drop_later(step, replaced, previous)?;
-            made.recorded = true;
+        let doubt = if Identity::read(&image.labels).as_ref() != Some(identity) {
+            Some("another process built its image at the same time".to_owned())
+        } else if let Some(why) = looked.doubt(bound) {
+            Some(why)
+        } else if !(self.unchanged)(step) {
+            Some("its inputs changed while it was built".to_owned())
         } else {
+            None
+        };
+        if let Some(why) = doubt {
             for platform in &step.platforms {
                 self.records.forget(&step.name(), platform);
             }
-            made.notes.push(format!(
-                "the inputs of {} changed while it was built, so the build is not recorded; build it again",
-                step.name()
-            ));
+            let name = step.name();
+            made.notes.push(format!("{name}: {why}, so the build is not recorded; build it again"));
+        } else {
+            let replaced = replaced(step, previous);
+            self.record(step, &image, bound, &replaced, built.time.as_secs_f64())?;
+            // The image is there and recorded; names that stay are tried again by the next build.
+            if let Err(error) = self.drop_later(step, replaced, previous) {
+                made.notes.push(format!("an earlier image stays in the engine: {error:#}"));
+            }
+            made.recorded = true;
         }
-        self.ready(step, &image.id, Some(Instant::now()));
+        self.ready(step, &image.id, Some(looked.at));
         Ok(made)
     }
 
@@ -296,7 +315,9 @@ impl<'a> Workshop<'a> {
         let (tags, bytes) = match planned {
             Some(Held { tags, bytes: Some(bytes) }) => (tags, bytes),
             _ => {
-                let image = there(digest.as_str(), self.engine.image(digest.as_str())?)?;
+                let image = self.engine.image(digest.as_str())?.with_context(|| {
+                    format!("the image {digest} has gone from the engine since this run looked for it; build again")
+                })?;
                 (image.tags, image.size)
             }
         };
@@ -316,13 +337,6 @@ impl<'a> Workshop<'a> {
             notes: Vec::new(),
         })
     }
-}
-
-/// The engine's answer about `name`, which must be there.
-fn there<T>(name: &str, image: Option<T>) -> anyhow::Result<T> {
-    image.with_context(|| {
-        format!("the build ended well, but the engine has no image {name}; is the builder loading into it?")
-    })
 }
 
 /// The secrets that come from variables of this process.

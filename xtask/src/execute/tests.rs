@@ -256,6 +256,22 @@ fn beside_many_others_a_quick_job_takes_longer() {
     }
 }
 
+/// However long that job takes.
+#[test]
+fn a_process_with_one_job_left_keeps_no_groups_place() {
+    let jobs = jobs(&["r", "0:r", "1:r", "2:r", "3:r", "4:r", "5:r", "6:r"]);
+    let mut schedule = Schedule::new(&jobs, Limits { together: 3, ..Limits::new(2, true) });
+    assert_eq!(schedule.start(), [0]);
+    schedule.done(0, QUICK);
+    schedule.ended(&[0]);
+    assert_eq!(schedule.start(), [1, 2, 3]);
+    assert_eq!(schedule.start(), [0; 0], "half of two processes do groups");
+    schedule.done(1, QUICK);
+    assert_eq!(schedule.start(), [0; 0]);
+    schedule.done(2, QUICK);
+    assert_eq!(schedule.start(), [4, 5]);
+}
+
 #[test]
 fn a_panic_comes_out_and_nobody_waits_for_ever() {
     let jobs = jobs(&["a", "b:a", "c"]);

@@ -9,7 +9,7 @@ use crate::dockerfile::Reading;
 use crate::graph::Vertex;
 use crate::reference::Platform;
 
-/// Whether no file that a build of `vertex` reads was changed since `then`, nor written and put back.
+/// Whether nothing that a build of `vertex` reads was changed since `then`, nor written, made or removed and put back.
 ///
 /// Only what buildx reads from the disk can differ from the key: the Dockerfile, its ignore file and contexts.
 /// Arguments, options and parents were handed over as the plan had them, and the record says which. `contexts` must not
@@ -24,7 +24,8 @@ pub fn is_untouched(
     let Some(node) = sources.nodes.get(&vertex.name) else { return false };
     let dockerfile = &node.target.dockerfile.value;
     let now = fs::read_to_string(sources.workspace.root.join(dockerfile)).ok();
-    if now.as_ref() != sources.workspace.dockerfiles.get(dockerfile) {
+    let stamps = inputs::stamps(sources, dockerfile, then.ignores.keys());
+    if now.as_ref() != sources.workspace.dockerfiles.get(dockerfile) || stamps != then.stamps {
         return false;
     }
     let reads = inputs::reads_of(sources, vertex, node, platform);

@@ -197,7 +197,19 @@ fn of_platform(
         hasher.update((value.len() as u64).to_le_bytes());
         hasher.update(value);
     }
-    Ok(PlatformKey { key: Key::of(&hasher.finalize().into()), inputs, reads, ignores, always })
+    let stamps = stamps(sources, &target.dockerfile.value, ignores.keys());
+    let key = Key::of(&hasher.finalize().into());
+    Ok(PlatformKey { key, inputs, reads, ignores, stamps, always })
+}
+
+/// Of a Dockerfile and the ignore files that hold for it, as they are now.
+pub(super) fn stamps<'f>(
+    sources: &Sources<'_>,
+    dockerfile: &'f Utf8PathBuf,
+    ignores: impl Iterator<Item = &'f Utf8PathBuf>,
+) -> Vec<u64> {
+    let files = std::iter::once(dockerfile).chain(ignores);
+    files.map(|file| dockyard_context::stamp(&sources.workspace.root.join(file))).collect()
 }
 
 fn add_settings(inputs: &mut Inputs, target: &Target) {

@@ -67,11 +67,6 @@ impl Tally {
         }
     }
 
-    /// Whether a step has failed by itself.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed.is_some()
-    }
-
     pub(super) fn into_built(self, time: Duration, log: Utf8PathBuf, log_file: Log) -> Built {
         Built {
             time,

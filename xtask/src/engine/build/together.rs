@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 
-use super::super::progress::{Event, ProgressOfMany};
+use super::super::progress::{CANCELED, Event, ProgressOfMany};
 use super::super::{Invocation, interrupt};
 use super::log::Log;
 use super::tally::Tally;
@@ -20,6 +20,9 @@ const JOINED: Duration = Duration::from_secs(10);
 
 /// How long the first build that ends is kept back for others that end: what is done with several at once is done faster.
 const GATHER: Duration = Duration::from_millis(300);
+
+/// So many parts get a build of their own while the process runs: each is a process more.
+const MOST_HANDED_OVER: usize = 8;
 
 /// How many lines are kept of what is no progress.
 const TEXT_LINES: usize = 20;
@@ -69,6 +72,8 @@ struct Watched {
     building: Option<Building>,
     exported: Option<Instant>,
     handed_over: Option<Instant>,
+    /// Whether a step of it failed by itself, also where it was handed over.
+    failed: bool,
 }
 
 struct Building {
@@ -86,10 +91,13 @@ impl Watched {
         let now = Instant::now();
         let (tally, instructions) = (Tally::default(), BTreeMap::new());
         let building = Building { log, tally, instructions, begun: now, last: now };
-        Self { building: Some(building), exported: None, handed_over: None }
+        Self { building: Some(building), exported: None, handed_over: None, failed: false }
     }
 
     fn event(&mut self, event: Event) {
+        if let Event::Finished { step, error: Some(error), .. } = &event {
+            self.failed |= !step.moves_cache() && !error.contains(CANCELED);
+        }
         let Some(build) = &mut self.building else { return };
         build.last = Instant::now();
         match &event {
@@ -165,14 +173,16 @@ pub fn run_together(
         }
         if watched[index].building.is_some() {
             sink(index, &event);
-            watched[index].event(event);
         }
+        watched[index].event(event);
     };
     let mut progress = ProgressOfMany::new(parts.iter().map(|part| part.target));
     let feed = |bytes: &[u8]| {
         progress.feed(bytes, &mut |index, event| pass_on(&mut watched, index, event));
+        let mut handed_over = watched.iter().filter(|part| part.handed_over.is_some()).count();
         for (index, part) in watched.iter_mut().enumerate() {
-            if part.takes_long() {
+            if handed_over < MOST_HANDED_OVER && part.takes_long() {
+                handed_over += 1;
                 part.handed_over = Some(Instant::now());
                 part.building = None;
                 tell(Told::HandOver(index));
@@ -194,9 +204,9 @@ pub fn run_together(
     if ended_well || (watched.iter().all(Watched::is_done) && !interrupt::interrupted()) {
         return Ok(());
     }
-    let has_failed =
-        |part: &Watched| part.building.as_ref().is_some_and(|build| build.tally.has_failed());
-    Err(NotAll { failed: watched.iter().position(has_failed), text: text.into() })
+    let of_rest = watched.iter().position(|part| part.failed && part.handed_over.is_none());
+    let failed = of_rest.or_else(|| watched.iter().position(|part| part.failed));
+    Err(NotAll { failed, text: text.into() })
 }
 
 /// Tells of those that are built, unless others may still join them, and it is not said that none will.

@@ -4,11 +4,12 @@
 //! `[web 2/3] RUN …`, `[web internal] load …`, `[web] exporting to image`. A vertex that several targets have in common
 //! comes once a target, each time with its output.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use super::stream::{Piece, Stream};
-use super::wire::Update;
+use super::wire::{Status, Update};
 use super::{Event, Progress};
 
 /// Reads the progress of one `docker buildx bake`.
@@ -24,8 +25,37 @@ pub struct ProgressOfMany {
 #[derive(Debug, Default)]
 struct Target {
     progress: Progress,
-    /// Hashes of the pieces of output that have come, since those of a shared vertex come several times.
+    /// Hashes of the pieces of output and warnings that have come, since those of a shared vertex come once a target.
     heard: HashSet<u64>,
+    /// How far each transfer was, by the hash of its vertex and name, and whether it had ended.
+    transfers: HashMap<u64, (i64, bool)>,
+}
+
+impl Target {
+    /// Whether `status` says more than what came before.
+    fn goes_on(&mut self, status: &Status) -> bool {
+        let (now, ended) = (status.current, status.completed.is_some());
+        match self.transfers.entry(hash_of(&(&status.vertex, &status.id))) {
+            Entry::Vacant(entry) => {
+                entry.insert((now, ended));
+                true
+            }
+            Entry::Occupied(mut entry) => {
+                let (before, had_ended) = *entry.get();
+                let more = !had_ended && (now > before || ended);
+                if more {
+                    entry.insert((now, ended));
+                }
+                more
+            }
+        }
+    }
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl ProgressOfMany {
@@ -81,21 +111,25 @@ impl ProgressOfMany {
         let owners = |vertex: &String| self.vertexes.get(vertex).into_iter().flatten().copied();
         for status in update.statuses.iter().flatten() {
             for index in owners(&status.vertex) {
-                let part = parts.entry(index).or_default();
-                part.statuses.get_or_insert_default().push(status.clone());
+                if self.targets[index].goes_on(status) {
+                    let part = parts.entry(index).or_default();
+                    part.statuses.get_or_insert_default().push(status.clone());
+                }
             }
         }
         for warning in update.warnings.iter().flatten() {
+            let hash = hash_of(&("warning", &warning.vertex, format!("{warning:?}")));
             for index in owners(&warning.vertex) {
-                let part = parts.entry(index).or_default();
-                part.warnings.get_or_insert_default().push(warning.clone());
+                if self.targets[index].heard.insert(hash) {
+                    let part = parts.entry(index).or_default();
+                    part.warnings.get_or_insert_default().push(warning.clone());
+                }
             }
         }
         for log in update.logs.iter().flatten() {
-            let mut hasher = DefaultHasher::new();
-            (&log.vertex, &log.timestamp, log.stream, &log.data).hash(&mut hasher);
+            let hash = hash_of(&(&log.vertex, &log.timestamp, log.stream, &log.data));
             for index in owners(&log.vertex) {
-                if self.targets[index].heard.insert(hasher.finish()) {
+                if self.targets[index].heard.insert(hash) {
                     parts.entry(index).or_default().logs.get_or_insert_default().push(log.clone());
                 }
             }
@@ -142,6 +176,11 @@ mod tests {
                 time(0)
             )
         };
+        let status = |current: u32, completed: &str| {
+            format!(
+                r#"{{"statuses":[{{"id":"sha256:x","vertex":"3","current":{current},"total":9{completed}}}]}}"#
+            )
+        };
         let text: String = [
             vertex("0", "[internal] load local bake definitions"),
             vertex("1", "[a 2/3] RUN x"),
@@ -151,6 +190,10 @@ mod tests {
             log("3"),
             vertex("3", "[ab 1/3] RUN shared"),
             log("3"),
+            status(5, ""),
+            status(5, ""),
+            status(9, r#","completed":"2026-01-01T00:00:01Z""#),
+            status(9, r#","completed":"2026-01-01T00:00:01Z""#),
             vertex("4", "[ab] exporting to image"),
             "WARNING: x".to_owned(),
         ]
@@ -164,6 +207,7 @@ mod tests {
                 Event::Finished { step, .. } => format!("-{}", step.name),
                 Event::Log { step, text, .. } => format!("{}: {text}", step.name),
                 Event::Text(text) => text,
+                Event::Transfer { step, current, .. } => format!("{}: {current}", step.name),
                 other => format!("{other:?}"),
             });
         };
@@ -173,7 +217,13 @@ mod tests {
         }
         progress.finish(&mut emit);
         let [a, ab] = seen;
-        let shared = ["+[1/3] RUN shared", "-[1/3] RUN shared", "[1/3] RUN shared: hi"];
+        let shared = [
+            "+[1/3] RUN shared",
+            "-[1/3] RUN shared",
+            "[1/3] RUN shared: hi",
+            "[1/3] RUN shared: 5",
+            "[1/3] RUN shared: 9",
+        ];
         assert_eq!(a, [&["+[2/3] RUN x", "-[2/3] RUN x"][..], &shared, &["WARNING: x"]].concat());
         let own = ["+[2/3] RUN y", "-[2/3] RUN y", "[2/3] RUN y: hi"];
         let end = ["+exporting to image", "-exporting to image"];

@@ -1,12 +1,12 @@
 //! What children are built on: which images are up to date in this run, and how a builder gets them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::{Workshop, file_name};
+use super::{Prepared, Workshop, file_name};
 use crate::engine::buildx::Parent;
 use crate::engine::layout;
 use crate::key::Record;
@@ -17,6 +17,39 @@ use crate::workspace::TargetName;
 /// How long a parent that was seen in the engine is taken to be there. A build needs longer than that to look itself, so
 /// that asking again for each of many children would find nothing more.
 const STILL_THERE: Duration = Duration::from_secs(1);
+
+/// What the names of parents mean after builds on them: in between, another process may have moved one, and a child was
+/// built on what that made.
+pub(super) struct Looked {
+    /// Before the engine was asked.
+    pub(super) at: Instant,
+    moved: anyhow::Result<BTreeSet<String>>,
+}
+
+impl Looked {
+    /// To be made when `builds` have ended.
+    pub(super) fn new<'b>(
+        workshop: &Workshop<'_>,
+        builds: impl Iterator<Item = &'b Prepared<'b>>,
+    ) -> Self {
+        let at = Instant::now();
+        Self { at, moved: workshop.moved(builds) }
+    }
+
+    /// Why a build may not have had these parents.
+    pub(super) fn doubt(&self, bound: &BTreeMap<String, Digest>) -> Option<String> {
+        match &self.moved {
+            Ok(moved) => {
+                let parent = bound.keys().find(|parent| moved.contains(*parent))?;
+                Some(format!("another process built {parent}, which it needs, at the same time"))
+            }
+            Err(error) if !bound.is_empty() => {
+                Some(format!("its parents could not be looked at again ({error:#})"))
+            }
+            Err(_) => None,
+        }
+    }
+}
 
 /// A target whose image children can be built on.
 #[derive(Clone, Debug)]
@@ -111,7 +144,7 @@ impl Workshop<'_> {
                     if self.builder()?.sees_engine_images() {
                         Parent::Local(local_name)
                     } else {
-                        self.layout(&edge.parent, &local_name)?
+                        self.layout(&edge.parent, &local_name, &digest)?
                     }
                 }
             };
@@ -123,12 +156,7 @@ impl Workshop<'_> {
     /// Sees to it that `local_name` means `digest`. It is immutable by our own rule only: somebody may have moved it.
     fn hold(&self, name: &TargetName, local_name: &str, digest: &Digest) -> anyhow::Result<()> {
         if self.engine.named(local_name)?.is_none_or(|image| image.id != *digest) {
-            self.engine.tag(digest.as_str(), local_name).with_context(|| {
-                format!(
-                    "the image of {name} is gone from the engine since it was made; does another process build \
-                     the same? Build again when it has ended"
-                )
-            })?;
+            self.engine.tag(digest.as_str(), local_name).with_context(|| moved(name))?;
         }
         if let Some(Ready::InEngine { seen, .. }) = self.lock().get_mut(name) {
             *seen = Some(Instant::now());
@@ -137,7 +165,12 @@ impl Workshop<'_> {
     }
 
     /// The layout of a parent, written by the first child that needs it.
-    fn layout(&self, name: &TargetName, local_name: &str) -> anyhow::Result<Parent> {
+    fn layout(
+        &self,
+        name: &TargetName,
+        local_name: &str,
+        digest: &Digest,
+    ) -> anyhow::Result<Parent> {
         // Held while it is written, so that siblings do not write it twice.
         let mut done = self.lock();
         let Some(Ready::InEngine { layout, .. }) = done.get_mut(name) else {
@@ -147,6 +180,41 @@ impl Workshop<'_> {
             return Ok(layout.clone());
         }
         let folder = self.scratch.join(format!("{}.layout", file_name(name).replace('@', "+")));
-        Ok(layout.insert(layout::export(self.engine, local_name, self.root, &folder)?).clone())
+        let exported = layout::export(self.engine, local_name, self.root, &folder)?;
+        if self.engine.named(local_name)?.is_none_or(|image| image.id != *digest) {
+            anyhow::bail!("{}", moved(name));
+        }
+        Ok(layout.insert(exported).clone())
     }
+
+    /// The parents that `builds` took from the engine by a name which means another image by now.
+    fn moved<'b>(
+        &self,
+        builds: impl Iterator<Item = &'b Prepared<'b>>,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let bound = builds.flat_map(|build| {
+            build.parents.iter().filter_map(|(name, parent)| match parent {
+                Parent::Local(local_name) => {
+                    let name = name.to_string();
+                    Some((local_name.as_str(), (build.bound.get(&name)?, name)))
+                }
+                Parent::Layout { .. } | Parent::Published(_) => None,
+            })
+        });
+        let bound: BTreeMap<&str, (&Digest, String)> = bound.collect();
+        let names: Vec<&str> = bound.keys().copied().collect();
+        let found = self.engine.all_named(&names)?;
+        let moved = bound
+            .into_values()
+            .zip(found)
+            .filter(|((digest, _), image)| image.as_ref().is_none_or(|image| image.id != **digest));
+        Ok(moved.map(|((_, name), _)| name).collect())
+    }
+}
+
+fn moved(name: &TargetName) -> String {
+    format!(
+        "the image of {name} is gone from the engine since it was made; does another process build the same? Build \
+         again when it has ended"
+    )
 }

@@ -1,13 +1,14 @@
 //! Several targets by one process, where each is expected to take seconds.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use camino::Utf8Path;
 
+use super::parents::Looked;
 use super::{Made, NotMade, Prepared, Start, Workshop, file_name};
 use crate::engine::build::{Built, NotAll, Part, Told, run_together};
 use crate::engine::buildx::Build;
@@ -60,12 +61,7 @@ impl Workshop<'_> {
         let done = |results: Vec<(usize, Result<Made, NotMade>)>| {
             done(results.into_iter().map(|(part, made)| (prepared[part].0, made)).collect());
         };
-        let every: Vec<usize> = (0..builds.len()).collect();
-        if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
-            self.build_each(&builds, &every, keep_going, &sink, &done);
-        } else {
-            self.build_all(&builds, keep_going, &sink, &done);
-        }
+        self.build_all(&builds, keep_going, &sink, &done);
     }
 
     fn build_all(
@@ -75,9 +71,14 @@ impl Workshop<'_> {
         sink: &(dyn Fn(usize, &Event) + Sync),
         done: Done<'_, Made, NotMade>,
     ) {
+        if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
+            let every: Vec<usize> = (0..builds.len()).collect();
+            return self.build_each(builds, &every, keep_going, sink, done);
+        }
         std::thread::scope(|threads| {
             let rest = RefCell::new((0..builds.len()).collect::<BTreeSet<usize>>());
             let start = Instant::now();
+            let handed_over = RefCell::new(BTreeMap::new());
             let tell = |told| match told {
                 Told::Built(built) => {
                     rest.borrow_mut().retain(|part| built.iter().all(|(own, _)| own != part));
@@ -86,15 +87,26 @@ impl Workshop<'_> {
                 Told::HandOver(part) => {
                     rest.borrow_mut().remove(&part);
                     let ((build, log), before) = (builds[part], start.elapsed());
-                    threads.spawn(move || {
+                    let own = threads.spawn(move || {
                         let made = self.build(build, log, &|event| sink(part, event), before);
+                        let is_made = made.is_ok();
                         done(vec![(part, made)]);
+                        is_made
                     });
+                    handed_over.borrow_mut().insert(part, own);
                 }
             };
             let together = self.bake(builds, sink, &tell);
             let mut rest: Vec<usize> = rest.take().into_iter().collect();
             if let Err(not_all) = together {
+                // One whose own build goes on says nothing about the others, unless that fails, too.
+                let own = not_all.failed.and_then(|part| handed_over.take().remove(&part));
+                if let Some(own) = own {
+                    if own.join().unwrap_or(false) || keep_going {
+                        self.build_rest(builds, &rest, keep_going, sink, done);
+                    }
+                    return;
+                }
                 self.apart.store(true, Ordering::Relaxed);
                 // What is known to fail is told first.
                 rest.sort_by_key(|part| Some(*part) != not_all.failed);
@@ -112,6 +124,23 @@ impl Workshop<'_> {
         });
     }
 
+    /// These parts of `builds`, together once more.
+    fn build_rest(
+        &self,
+        builds: &[Logging<'_>],
+        parts: &[usize],
+        keep_going: bool,
+        sink: &(dyn Fn(usize, &Event) + Sync),
+        done: Done<'_, Made, NotMade>,
+    ) {
+        let rest: Vec<Logging<'_>> = parts.iter().map(|part| builds[*part]).collect();
+        let sink = |part: usize, event: &Event| sink(parts[part], event);
+        let done = |results: Vec<(usize, Result<Made, NotMade>)>| {
+            done(results.into_iter().map(|(part, made)| (parts[part], made)).collect());
+        };
+        self.build_all(&rest, keep_going, &sink, &done);
+    }
+
     /// What has to be done when these parts of `builds` have ended well.
     fn settle_all(
         &self,
@@ -121,9 +150,10 @@ impl Workshop<'_> {
     ) {
         let names: Vec<String> =
             built.iter().map(|(part, _)| builds[*part].0.step.local_name()).collect();
+        let looked = Looked::new(self, built.iter().map(|(part, _)| builds[*part].0));
         let settled = built.into_iter().zip(self.engine.all_stored(&names));
         let settled = settled.map(|((part, built), image)| {
-            let settle = || self.settle(builds[part].0, built, image?);
+            let settle = || self.settle(builds[part].0, built, image?, &looked);
             (part, settle())
         });
         done(settled.collect());
