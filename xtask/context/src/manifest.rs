@@ -65,7 +65,9 @@ impl Manifest {
             }
             writer.write(entry, hash.as_ref(), &mut hasher);
         }
-        listed.iter().for_each(|folder| folder.stat().hash(&mut stats));
+        for folder in listed {
+            folder.stat().hash(&mut stats);
+        }
         drop(entries);
         let (hash, stats) = (hasher.finalize().into(), stats.finish());
         Ok(Self { hash, files, bytes, stats, context, selection })

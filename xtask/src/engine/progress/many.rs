@@ -208,7 +208,7 @@ mod tests {
                 Event::Log { step, text, .. } => format!("{}: {text}", step.name),
                 Event::Text(text) => text,
                 Event::Transfer { step, current, .. } => format!("{}: {current}", step.name),
-                other => format!("{other:?}"),
+                Event::Warning(warning) => format!("{warning:?}"),
             });
         };
         let mut progress = ProgressOfMany::new(["a", "ab"]);
