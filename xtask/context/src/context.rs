@@ -107,7 +107,7 @@ impl Context {
         let mut found = Found { entries: Vec::new(), listed: vec![&self.root] };
         for node in self.root.children()? {
             if !matches!(node.name.as_ref(), ".git" | "target") {
-                found.append(add(node, "", filter, &Verdicts::default())?);
+                add(node, "", filter, &Verdicts::default(), &mut found)?;
             }
         }
         Ok(found)
@@ -151,8 +151,8 @@ impl Context {
         if !path.is_empty() {
             verdicts.ignore = self.ignore.below(&verdicts.ignore, path);
         }
-        let mut found = walk(folder, path, filter, &verdicts)?;
-        found.listed.push(folder);
+        let mut found = Found { entries: Vec::new(), listed: vec![folder] };
+        walk(folder, path, filter, &verdicts, &mut found)?;
         Ok(found)
     }
 
@@ -209,35 +209,42 @@ fn joined(folders: &[&Node], name: &str) -> String {
     path
 }
 
+/// Adds what is in `folder`, which is at `path`.
 fn walk<'t>(
     folder: &'t Folder,
     path: &str,
     filter: Filter<'_>,
     above: &Verdicts,
-) -> anyhow::Result<Found<'t>> {
+    found: &mut Found<'t>,
+) -> anyhow::Result<()> {
     let children = folder.children()?;
     let folders =
         children.iter().filter(|child| matches!(child.kind, Kind::Folder(_))).take(WORTH_SHARING);
     if folders.count() < WORTH_SHARING {
-        let mut found = Found::default();
         for child in children {
-            found.append(add(child, path, filter, above)?);
+            add(child, path, filter, above, found)?;
         }
-        return Ok(found);
+        return Ok(());
     }
-    let parts: anyhow::Result<Vec<Found<'t>>> =
-        children.par_iter().map(|child| add(child, path, filter, above)).collect();
-    let mut found = Found::default();
-    parts?.into_iter().for_each(|part| found.append(part));
-    Ok(found)
+    let part = |child: &'t Node| {
+        let mut found = Found::default();
+        add(child, path, filter, above, &mut found).map(|()| found)
+    };
+    let parts: anyhow::Result<Vec<Found<'t>>> = children.par_iter().map(part).collect();
+    for part in parts? {
+        found.append(part);
+    }
+    Ok(())
 }
 
+/// Adds `node`, which is in the folder at `folder`, and what is in it: first itself, so that paths come nearly sorted.
 fn add<'t>(
     node: &'t Node,
     folder: &str,
     filter: Filter<'_>,
     above: &Verdicts,
-) -> anyhow::Result<Found<'t>> {
+    found: &mut Found<'t>,
+) -> anyhow::Result<()> {
     let path = if folder.is_empty() {
         node.name.to_string()
     } else {
@@ -262,20 +269,22 @@ fn add<'t>(
                         !excludes.may_reinclude_below(&path[base..])
                     }));
             if cannot_return {
-                return Ok(Found::default());
+                return Ok(());
             }
-            let mut found = walk(below, &path, filter, &verdicts)?;
-            if !left_out || !found.entries.is_empty() {
-                found.entries.push(Entry { path, node });
-            } else {
+            let own = found.entries.len();
+            found.entries.push(Entry { path: path.clone(), node });
+            walk(below, &path, filter, &verdicts, found)?;
+            // It is still sent where something in it is not left out.
+            if left_out && found.entries.len() == own + 1 {
+                found.entries.pop();
                 found.listed.push(below);
             }
-            Ok(found)
         }
         Kind::Unnameable(why) if !left_out => {
             anyhow::bail!("{why}; rename it, or keep it out with the ignore file")
         }
-        _ if left_out => Ok(Found::default()),
-        _ => Ok(Found::of(Entry { path, node })),
+        _ if left_out => {}
+        _ => found.entries.push(Entry { path, node }),
     }
+    Ok(())
 }

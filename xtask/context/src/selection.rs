@@ -59,7 +59,8 @@ pub(crate) fn find<'t>(context: &'t Context, selection: &Selection) -> anyhow::R
 }
 
 fn sorted(mut found: Found<'_>) -> Found<'_> {
-    found.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    // Stable, because that is fast where they are nearly sorted.
+    found.entries.sort_by(|a, b| a.path.cmp(&b.path));
     found.entries.dedup_by(|a, b| a.path == b.path);
     found.listed.sort_unstable_by(|a, b| a.path().cmp(b.path()));
     found.listed.dedup_by(|a, b| a.path() == b.path());

@@ -75,14 +75,11 @@ pub(super) fn read_text(root: &Utf8Path, file: &Utf8Path) -> Result<String, Unre
 
 /// Every `image.toml` that git does not ignore; outside git, every one below `root`.
 pub(super) fn image_files(root: &Utf8Path) -> anyhow::Result<Vec<Utf8PathBuf>> {
-    // Both questions take git a walk of the whole folder.
-    let (files, nested) =
-        rayon::join(|| git::files_called(root, "image.toml"), || git::nested(root));
-    let mut files = match files {
-        Some(files) => {
-            let mut files: Vec<_> =
-                files.into_iter().filter(|file| root.join(file).is_file()).collect();
-            for folder in nested {
+    let mut files = match git::listed(root, "image.toml") {
+        Some(listed) => {
+            let mut files = listed.files;
+            files.retain(|file| root.join(file).is_file());
+            for folder in listed.nested {
                 let inner = image_files(&root.join(&folder))?;
                 files.extend(inner.into_iter().map(|file| folder.join(file)));
             }

@@ -51,9 +51,9 @@ impl Git {
     pub fn tracked(root: &Utf8Path) -> Option<Vec<Utf8PathBuf>> {
         let shell = shell(root)?;
         let output = asked(cmd!(shell, "git ls-files -z --stage")).output().ok()?;
-        let lines = output.stdout.split(|byte| *byte == 0);
+        let lines = pieces(&output.stdout).into_iter();
         let files = lines.filter_map(|line| {
-            let (about, path) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+            let (about, path) = line.split_once('\t')?;
             about.starts_with("100").then(|| path.into())
         });
         Some(files.collect())
@@ -84,46 +84,64 @@ impl Git {
     }
 }
 
-/// The files below `root` called `name` that git tracks or does not ignore; nothing where git does not answer.
-pub(super) fn files_called(root: &Utf8Path, name: &str) -> Option<Vec<Utf8PathBuf>> {
-    let shell = shell(root)?;
-    let pattern = format!(":(glob)**/{name}");
-    let list = cmd!(
-        shell,
-        "git ls-files -z --cached --others --exclude-standard --deduplicate -- {pattern}"
-    );
-    let output = asked(list).output().ok()?;
-    // A file whose path is no UTF-8 cannot be named in any reference to it: leave it out, not everything.
-    let paths = output.stdout.split(|byte| *byte == 0);
-    let files: Vec<Utf8PathBuf> = paths
-        .filter(|path| !path.is_empty())
-        .filter_map(|path| Some(std::str::from_utf8(path).ok()?.into()))
-        .collect();
-    // A repository around the workspace that ignores all of it says nothing about its files.
-    let ignored = || asked(cmd!(shell, "git check-ignore --quiet .")).run().is_ok();
-    if files.is_empty() && ignored() { None } else { Some(files) }
+/// What a repository holds of what is looked for.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// The files of the name that was asked for which git tracks or does not ignore.
+    pub(super) files: Vec<Utf8PathBuf>,
+    /// The folders that are repositories of their own, submodules included, and that git does not ignore: it does not look
+    /// into them.
+    pub(super) nested: Vec<Utf8PathBuf>,
 }
 
-/// The folders below `root` that are repositories of their own, submodules included, and that git does not ignore:
-/// it does not look into them.
-pub(super) fn nested(root: &Utf8Path) -> Vec<Utf8PathBuf> {
-    let Some(shell) = shell(root) else { return Vec::new() };
-    let list = |command: Cmd<'_>| {
-        let output = asked(command).output().map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&output).into_owned()
+/// What is below `root`, and which of its files are called `name`; nothing where git does not answer.
+///
+/// What is not tracked takes git a walk of the whole folder, so that it is asked for once.
+pub(super) fn listed(root: &Utf8Path, name: &str) -> Option<Listed> {
+    let list = |command: fn(&Shell) -> Cmd<'_>| {
+        let shell = shell(root)?;
+        Some(asked(command(&shell)).output().ok()?.stdout)
     };
-    let untracked = list(cmd!(shell, "git ls-files -z --others --exclude-standard"));
-    let tracked = list(cmd!(shell, "git ls-files -z --stage"));
-    let modules = tracked
-        .split_terminator('\0')
-        .filter(|line| line.starts_with("160000 "))
-        .filter_map(|line| line.split_once('\t').map(|(_, path)| path));
-    let folders = untracked.split_terminator('\0').filter_map(|path| path.strip_suffix('/'));
-    folders
-        .chain(modules)
-        .filter(|folder| root.join(folder).join(".git").exists())
-        .map(Utf8PathBuf::from)
-        .collect()
+    let (untracked, tracked) = rayon::join(
+        || list(|shell| cmd!(shell, "git ls-files -z --others --exclude-standard")),
+        || list(|shell| cmd!(shell, "git ls-files -z --stage")),
+    );
+    let (untracked, tracked) = (untracked?, tracked?);
+    let mut listed = Listed::default();
+    let mut take = |path: &str, is_module: bool| {
+        let path = Utf8Path::new(path.trim_end_matches('/'));
+        if is_module && root.join(path).join(".git").exists() {
+            listed.nested.push(path.into());
+        } else if path.file_name() == Some(name) {
+            listed.files.push(path.into());
+        }
+    };
+    for path in pieces(&untracked) {
+        take(path, path.ends_with('/'));
+    }
+    for line in pieces(&tracked) {
+        if let Some((about, path)) = line.split_once('\t') {
+            take(path, about.starts_with("160000 "));
+        }
+    }
+    // A repository around the workspace that ignores all of it says nothing about its files.
+    let ignored = || {
+        let shell = shell(root)?;
+        Some(asked(cmd!(shell, "git check-ignore --quiet .")).run().is_ok())
+    };
+    if listed.files.is_empty() && ignored()? { None } else { Some(listed) }
+}
+
+/// What stands between NULs. A file whose path is no UTF-8 cannot be named in any reference to it: it is left out, not
+/// everything.
+fn pieces(output: &[u8]) -> Vec<&str> {
+    match std::str::from_utf8(output) {
+        Ok(text) => text.split_terminator('\0').collect(),
+        Err(_) => output
+            .split(|byte| *byte == 0)
+            .filter_map(|piece| std::str::from_utf8(piece).ok())
+            .collect(),
+    }
 }
 
 fn shell(root: &Utf8Path) -> Option<Shell> {
