@@ -146,7 +146,11 @@ fn node(
         let link = folder.join(name);
         let target =
             fs::read_link(&link).with_context(|| format!("failed to read the link {link}"))?;
-        let target = target.to_string_lossy().into();
+        // What is no text is written so that two of these are never the same.
+        let target = match target.to_str() {
+            Some(target) => target.into(),
+            None => target.as_os_str().as_encoded_bytes().escape_ascii().to_string().into(),
+        };
         Kind::Symlink(Symlink { target, stat: Stat::of(metadata) })
     } else {
         Kind::Other

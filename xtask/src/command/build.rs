@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::again::SecondLook;
 use super::load::{self, Loaded};
 use super::session::{self, Session};
-use super::{FAILED, check, plan, setup};
+use super::{FAILED, check, plan, setup, steps};
 use crate::cli::{BuildArgs, BuildCommand, Global};
 use crate::engine::buildx::{Build, Parent};
 use crate::engine::{Origin, interrupt};
@@ -85,6 +85,7 @@ pub(super) fn build(
     } else {
         session::substitutes(&loaded.workspace, Some(&session.engine))?
     };
+    steps::make_room(&loaded);
     let plan = plan::make(&loaded, args, &substitutes, Some(&session))?;
     let mut session = session;
     if options.write_cache {

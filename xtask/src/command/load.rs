@@ -122,7 +122,7 @@ pub(super) fn load(global: &Global, typed: &Typed<'_>) -> anyhow::Result<Loaded>
     let nodes: Vec<Node<'_>> = workspace
         .targets
         .iter()
-        .filter_map(|target| node(target, &dockerfiles, &args, &tags))
+        .filter_map(|target| node(target, &dockerfiles, &args, &tags, None))
         .collect();
     let scope = Scope {
         prefixes: prefixes(&workspace),
@@ -148,7 +148,13 @@ impl Loaded {
             .filter_map(|target| {
                 Some((
                     target.target_name(),
-                    node(target, &self.dockerfiles, &self.args, &self.tags)?,
+                    node(
+                        target,
+                        &self.dockerfiles,
+                        &self.args,
+                        &self.tags,
+                        self.facts.get(&target.target_name()),
+                    )?,
                 ))
             })
             .collect()
@@ -175,11 +181,19 @@ fn node<'a>(
     dockerfiles: &'a BTreeMap<Utf8PathBuf, Dockerfile>,
     args: &BTreeMap<TargetName, Arguments>,
     tags: &BTreeMap<TargetName, Vec<Tag>>,
+    facts: Option<&Facts>,
 ) -> Option<Node<'a>> {
     let name = target.target_name();
     let arguments = args.get(&name)?;
-    // What is known later is set all the same, and differs where its template does.
-    let late = arguments.late.iter().map(|(name, template)| (name.clone(), template.value.clone()));
+    // What is not known yet is set all the same: no more than that it is there is needed before the graph is made. The
+    // image's own reference is known last, and only labels may see it.
+    let value = |template: &Template| {
+        let facts = facts.filter(|_| !tags::names_in(template).contains("reference"))?;
+        Some(tags::render(template, facts).ok()?.text)
+    };
+    let late = arguments.late.iter().map(|(name, template)| {
+        (name.clone(), value(template).unwrap_or_else(|| template.value.clone()))
+    });
     Some(Node {
         target,
         dockerfile: dockerfiles.get(&target.dockerfile.value)?,

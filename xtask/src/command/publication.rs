@@ -74,6 +74,7 @@ pub(super) fn prepare(
         bases: &substitutes.bases,
         bound: &substitutes.bound,
     };
+    steps::make_room(&loaded);
     let plan = steps::plan(&loaded, &scope)?;
     let narrowing = Narrowing { user: args.user.clone(), registries: args.registry.clone() };
     let mut mistakes = Mistakes::default();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::load::Loaded;
-use crate::engine::buildx::FRONTEND_ARGUMENT;
+use crate::dockerfile::FRONTEND_ARGUMENT;
 use crate::graph::{Binding, External, Node, Vertex};
 use crate::key::{self, Bases, Contexts, Index, Keys, Sources};
 use crate::mistake::{Mistake, Mistakes};
@@ -75,12 +75,15 @@ pub(super) fn sources<'a>(
     Sources { workspace: &loaded.workspace, graph: &loaded.graph, nodes, bases }
 }
 
+/// Makes the folder for what is kept, before a build's files are looked at: what comes into the workspace's root later has
+/// changed it, and the build would not be recorded. Where it cannot be made, that is told by whoever writes into it.
+pub(super) fn make_room(loaded: &Loaded) {
+    let _made = std::fs::create_dir_all(key::state_folder(&loaded.workspace.root));
+}
+
 /// The hashes of files that the last run knew.
 pub(super) fn load_index(loaded: &Loaded) -> Index {
-    let folder = key::state_folder(&loaded.workspace.root);
-    // Before files are looked at: what comes into the workspace's root later has changed it. Without it, nothing is kept.
-    let _made = std::fs::create_dir_all(&folder);
-    Index::load(folder.join("index"))
+    Index::load(key::state_folder(&loaded.workspace.root).join("index"))
 }
 
 /// What each target wants on `channel`: its repositories and tags.

@@ -27,6 +27,9 @@ pub use resolve::{
 };
 pub use table::{Class, Flag, Form, INSTRUCTIONS, Known, MOUNT_KEYS, MOUNT_TYPES};
 
+/// The build argument that replaces the frontend which `# syntax=` asks for (buildx, `toSolveOpt`).
+pub const FRONTEND_ARGUMENT: &str = "BUILDKIT_SYNTAX";
+
 /// A Dockerfile, parsed: every instruction, nothing expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dockerfile {

@@ -6,13 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Builder, Caching, Engine, Invocation, Store, sources, substitute};
+use crate::dockerfile::FRONTEND_ARGUMENT;
 use crate::graph::Binding;
 use crate::plan::Step;
 use crate::reference::{Digest, Reference};
 use crate::workspace::{ContextSource, Scanner, SecretSource, TargetName};
-
-/// The build argument that replaces the frontend which `# syntax=` asks for (buildx, `toSolveOpt`).
-pub const FRONTEND_ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
 /// How a parent reaches the builder.
 #[derive(Clone, Debug, PartialEq, Eq)]

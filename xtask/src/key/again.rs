@@ -24,7 +24,7 @@ pub fn is_untouched(
     let Some(node) = sources.nodes.get(&vertex.name) else { return false };
     let dockerfile = &node.target.dockerfile.value;
     let now = fs::read_to_string(sources.workspace.root.join(dockerfile)).ok();
-    let stamps = inputs::stamps(sources, dockerfile, then.ignores.keys());
+    let stamps = inputs::stamps(sources, dockerfile, &then.reads);
     if now.as_ref() != sources.workspace.dockerfiles.get(dockerfile) || stamps != then.stamps {
         return false;
     }

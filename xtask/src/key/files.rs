@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
-use dockyard_context::{Context, Folder, Index, Manifest};
+use dockyard_context::{Context, Folder, Index, Manifest, hex};
 use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use crate::dockerfile::ignore::{BadPattern, Ignore};
 use crate::dockerfile::{ContextRead, Reading};
@@ -98,6 +99,18 @@ impl<'a> Contexts<'a> {
         Some((file, text))
     }
 
+    /// The context's ignore file, and the hash of its text, where an empty one beside the Dockerfile takes its place. Which
+    /// of them holds, depends on the frontend: to one that runs in a container, an empty file is none.
+    pub(super) fn hidden_ignore(&self, request: &Request<'_>) -> Option<(Utf8PathBuf, String)> {
+        let (file, text) = self.ignore_text(request)?;
+        let own = in_folder(request.folder, ".dockerignore");
+        if !text.is_empty() || file == own {
+            return None;
+        }
+        let text = fs::read(self.root.join(&own)).ok()?;
+        Some((own, format!("sha256:{}", hex(&Sha256::digest(text).into()))))
+    }
+
     /// Keeps the hashes of files for the next run, where nobody else goes on with the index.
     pub(super) fn save(&mut self) {
         // A look at what is not written yet leaves nothing behind.
@@ -135,7 +148,7 @@ impl<'a> Contexts<'a> {
             .unwrap_or_else(|| Folder::new(self.root.join(request.folder)));
         let mut context = Context::new(root, self.ignore(ignore_file)?);
         let selection = request.read.reading.selection();
-        let is_root = request.read.context.is_none() && request.folder.as_str().is_empty();
+        let is_root = request.folder.as_str().is_empty();
         if is_root && request.read.instruction == UNKNOWN_ONBUILD {
             // Nobody wrote this reading, so nobody is asked to mend it.
             context = context.without_own_output();
@@ -207,7 +220,11 @@ fn refuse_own_output(
     }
     let Request { dockerfile, read, .. } = request;
     let lines = taken.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" and ");
-    let file = ignore_file.map_or_else(|| format!("{dockerfile}.dockerignore"), shown);
+    let file = match ignore_file {
+        Some(file) => shown(file),
+        None if read.context.is_some() => ".dockerignore".to_owned(),
+        None => format!("{dockerfile}.dockerignore"),
+    };
     Err(Mistake::new(format!(
         "{} takes {lines} of the workspace into the build context",
         read.instruction

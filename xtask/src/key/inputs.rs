@@ -1,20 +1,20 @@
 //! The inputs of one target and platform, by name, and the key over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use dockyard_context::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::Key;
 use super::files::{Contexts, Request};
 use super::keys::{Base, Bases, Inputs, Keys, PlatformKey, Read};
-use crate::dockerfile::{ContextRead, Dockerfile, Reading, Resolved, Via};
+use crate::dockerfile::{Command, ContextRead, FRONTEND_ARGUMENT, Reading, Resolved, Via};
 use crate::graph::{Binding, External, Graph, Node, Vertex};
 use crate::mistake::{Mistake, Mistakes};
 use crate::reference::{Platform, Reference};
 use crate::tags::{self, Stamps};
-use crate::workspace::{ContextSource, Target, TargetName, Workspace};
+use crate::workspace::{ContextSource, Target, TargetName, Workspace, in_folder};
 
 /// What the keys of a workspace are made from.
 #[derive(Debug)]
@@ -95,6 +95,9 @@ pub(super) fn reads_of(
     };
     let mut reads: Vec<_> =
         resolved.reads.iter().filter_map(|read| Some((folder(read)?, read.clone()))).collect();
+    for (_, read) in &mut reads {
+        widen_late(target, read);
+    }
     // A further context has children only where a stage starts from it.
     let has_children = |external: &External| match (external.via, &external.binding) {
         (Via::Context, Binding::Context(name)) => resolved.stages.iter().any(
@@ -109,20 +112,72 @@ pub(super) fn reads_of(
             && !sources.workspace.config.bases.contains_key(&external.reference)
     });
     // What the base may have its children copy is not known before it is locked.
-    if let Some(base) = unknown {
+    let unknown = unknown.map(|base| {
         let why = format!("the ONBUILD of {} is unknown", base.reference.familiar());
+        (why, base.place.line)
+    });
+    let of_context = || {
+        let context = onbuild_of_contexts(sources, vertex, resolved)?;
+        Some((format!("the context {context} has ONBUILD instructions"), 1))
+    };
+    if let Some((why, line)) = unknown.or_else(of_context) {
         reads.push((
             target.context.clone(),
             ContextRead {
                 context: None,
                 reading: Reading::Whole { why },
                 instruction: super::files::UNKNOWN_ONBUILD.to_owned(),
-                line: base.place.line,
+                line,
                 stage: 0,
             },
         ));
     }
     reads
+}
+
+/// A further context that is an image with `ONBUILD` instructions, and from which a stage starts: BuildKit carries them
+/// out as those of any base (`dockerfile2llb/convert.go`, `resolveStages`). Which files they read is not followed.
+fn onbuild_of_contexts(
+    sources: &Sources<'_>,
+    vertex: &Vertex,
+    resolved: &Resolved,
+) -> Option<String> {
+    let mut names = resolved.stages.iter().filter_map(|stage| match &stage.base {
+        crate::dockerfile::Base::Context(name) => Some(name),
+        _ => None,
+    });
+    let is =
+        |binding: &Binding, name: &String| matches!(binding, Binding::Context(own) if own == name);
+    let of_parent = |name: &String| {
+        vertex.parents.iter().filter(|edge| is(&edge.binding, name)).any(|edge| {
+            let parent = sources.nodes.get(&edge.parent);
+            parent.is_some_and(|parent| {
+                let mut all = parent.dockerfile.instructions().iter();
+                all.any(|one| matches!(one.command, Command::Onbuild(_)))
+            })
+        })
+    };
+    let of_lock = |name: &String| {
+        vertex.external.iter().filter(|base| is(&base.binding, name)).any(|base| {
+            let locked = sources.workspace.lock.get(&base.reference);
+            locked.is_some_and(|locked| !locked.onbuild.is_empty())
+        })
+    };
+    names.find(|name| of_parent(name) || of_lock(name)).cloned()
+}
+
+/// Where a path holds an argument whose value was not known yet when the path was made, everything is read.
+fn widen_late(target: &Target, read: &mut ContextRead) {
+    let Reading::Paths { sources, excludes, .. } = &read.reading else { return };
+    let is_template = |text: &String| text.contains("{{") || text.contains("}}");
+    let is_late = |template| {
+        let names = tags::names_in(template);
+        ["base_name", "base_digest", "reference"].iter().any(|late| names.contains(*late))
+    };
+    if sources.iter().chain(excludes).any(is_template) && target.args.values().any(is_late) {
+        let why = "an argument in the path is known only when the base is".to_owned();
+        read.reading = Reading::Whole { why };
+    }
 }
 
 fn of_platform(
@@ -164,7 +219,7 @@ fn of_platform(
     for external in &vertex.external {
         add_external(&mut inputs, external, platform, sources.bases);
     }
-    add_frontend(&mut inputs, node.dockerfile, sources.bases);
+    add_frontend(&mut inputs, node, sources.bases);
 
     let mut reads = Vec::new();
     let mut ignores = BTreeMap::new();
@@ -179,12 +234,19 @@ fn of_platform(
         }
         let request = Request { folder, dockerfile: &target.dockerfile.value, read };
         let manifest = contexts.read(&request)?;
-        let input = format!(
+        let mut input = format!(
             "files {} ({}:{})",
             described(&read.reading, read.context.as_deref()),
             read.instruction,
             read.line
         );
+        // Triggers of a base have the line of its FROM, and a line may read a context in two ways.
+        while inputs.contains_key(&input) {
+            input.push_str(", again");
+        }
+        if let Some((file, digest)) = contexts.hidden_ignore(&request) {
+            inputs.insert(format!("ignore file {file}"), digest);
+        }
         inputs.insert(input.clone(), manifest.digest());
         ignores.extend(contexts.ignore_text(&request));
         let (folder, instruction) = (folder.clone(), read.instruction.clone());
@@ -197,19 +259,23 @@ fn of_platform(
         hasher.update((value.len() as u64).to_le_bytes());
         hasher.update(value);
     }
-    let stamps = stamps(sources, &target.dockerfile.value, ignores.keys());
+    let stamps = stamps(sources, &target.dockerfile.value, &reads);
     let key = Key::of(&hasher.finalize().into());
     Ok(PlatformKey { key, inputs, reads, ignores, stamps, always })
 }
 
-/// Of a Dockerfile and the ignore files that hold for it, as they are now.
-pub(super) fn stamps<'f>(
+/// Of a Dockerfile and the ignore files that may hold for it and for what `reads` from contexts, as they are now, whether
+/// they are there or not.
+pub(super) fn stamps(
     sources: &Sources<'_>,
-    dockerfile: &'f Utf8PathBuf,
-    ignores: impl Iterator<Item = &'f Utf8PathBuf>,
-) -> Vec<u64> {
-    let files = std::iter::once(dockerfile).chain(ignores);
-    files.map(|file| dockyard_context::stamp(&sources.workspace.root.join(file))).collect()
+    dockerfile: &Utf8Path,
+    reads: &[Read],
+) -> BTreeMap<Utf8PathBuf, u64> {
+    let own = reads.iter().map(|read| in_folder(&read.folder, ".dockerignore"));
+    let beside = [dockerfile.to_owned(), format!("{dockerfile}.dockerignore").into()];
+    let files: BTreeSet<Utf8PathBuf> = own.chain(beside).collect();
+    let stamp = |file: &Utf8PathBuf| dockyard_context::stamp(&sources.workspace.root.join(file));
+    files.into_iter().map(|file| (file.clone(), stamp(&file))).collect()
 }
 
 fn add_settings(inputs: &mut Inputs, target: &Target) {
@@ -316,8 +382,9 @@ fn add_external(inputs: &mut Inputs, external: &External, platform: &Platform, b
     }
 }
 
-fn add_frontend(inputs: &mut Inputs, dockerfile: &Dockerfile, bases: &Bases) {
-    let Some((written, _)) = dockerfile.syntax() else { return };
+fn add_frontend(inputs: &mut Inputs, node: &Node<'_>, bases: &Bases) {
+    let of_argument = node.args.get(FRONTEND_ARGUMENT).and_then(|it| it.split_whitespace().next());
+    let Some(written) = of_argument.or_else(|| Some(node.dockerfile.syntax()?.0)) else { return };
     let locked = written.parse::<Reference>().ok().and_then(|reference| bases.get(&reference));
     let value = match locked {
         Some(Base::Locked { index, .. }) => index.as_str(),

@@ -35,8 +35,9 @@ pub struct PlatformKey {
     pub reads: Vec<Read>,
     /// The text of the ignore files that hold for these, by path. No input: what they leave out is not read.
     pub ignores: BTreeMap<Utf8PathBuf, Arc<str>>,
-    /// The stamps of the Dockerfile and of these ignore files. No input: files that are written and put back are the same.
-    pub(super) stamps: Vec<u64>,
+    /// The stamps of the Dockerfile and of the ignore files that may hold. No input: files that are written and put back are
+    /// the same.
+    pub(super) stamps: BTreeMap<Utf8PathBuf, u64>,
     /// Why the target can never be up to date.
     pub always: Vec<String>,
 }

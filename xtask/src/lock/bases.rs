@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
-use crate::dockerfile::Dockerfile;
+use crate::dockerfile::{Dockerfile, FRONTEND_ARGUMENT};
 use crate::graph::Graph;
 use crate::mistake::Place;
 use crate::reference::{Digest, Platform, Reference};
@@ -71,9 +71,9 @@ pub fn wanted(
     };
     for target in targets {
         if let Some(dockerfile) = dockerfiles.get(&target.dockerfile.value)
-            && let Some((reference, line)) = frontend(dockerfile)
+            && let Some((reference, place)) = frontend(target, dockerfile)
         {
-            add(&reference, target, Place::new(&target.dockerfile.value, line, 1));
+            add(&reference, target, place);
         }
         for base in graph.get(&target.target_name()).into_iter().flat_map(|vertex| &vertex.external)
         {
@@ -97,11 +97,16 @@ pub fn wanted(
     wanted
 }
 
-/// The image of the `# syntax=` line, without the words that may follow it, and its line.
-fn frontend(dockerfile: &Dockerfile) -> Option<(Reference, u32)> {
-    let (written, line) = dockerfile.syntax()?;
-    let image = written.split_whitespace().next()?;
-    Some((image.parse().ok()?, line))
+/// The image of the argument that names a frontend, else of the `# syntax=` line, without the words that may follow it.
+fn frontend(target: &Target, dockerfile: &Dockerfile) -> Option<(Reference, Place)> {
+    let (written, place) = match target.args.get(FRONTEND_ARGUMENT) {
+        Some(template) => (template.value.as_str(), template.place.clone()),
+        None => {
+            let (written, line) = dockerfile.syntax()?;
+            (written, Place::new(&target.dockerfile.value, line, 1))
+        }
+    };
+    Some((written.split_whitespace().next()?.parse().ok()?, place))
 }
 
 /// What the lock lacks of an image that is wanted, completing «debian:13 …».

@@ -111,7 +111,8 @@ fn the_checkout_is_no_input() {
     {
         run(Command::new("chmod").args(["755", copy.parent().unwrap().as_str()]));
         let program = copy.with_file_name("program");
-        fs::copy(env!("CARGO_BIN_EXE_xtask"), &program).unwrap();
+        // Not by this process: what it has open for writing when another test starts a program, cannot be run.
+        run(Command::new("cp").args([env!("CARGO_BIN_EXE_xtask"), program.as_str()]));
         let mut command = Command::new(program);
         command.args(["plan", "--json"]).current_dir(&copy).uid(12345).gid(12345);
         command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").env("HOME", "/nonexistent");
