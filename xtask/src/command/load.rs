@@ -15,9 +15,6 @@ use crate::reference::{Platform, Tag};
 use crate::tags::{self, Facts, Missing, Stamps};
 use crate::workspace::{self, Target, TargetName, Template, Workspace};
 
-/// Facts that are known only once the graph, or a parent, is: arguments that use them are rendered later.
-const LATE: [&str; 3] = ["reference", "base_name", "base_digest"];
-
 /// A workspace with everything that can be known without asking an engine or a registry.
 pub(super) struct Loaded {
     pub(super) workspace: Workspace,
@@ -236,7 +233,7 @@ fn render_args(
     let mut args = Arguments::default();
     for (name, template) in &target.args {
         // Even where it could be rendered now: `default` would hide what is not known yet.
-        if tags::names_in(template).iter().any(|fact| LATE.contains(&fact.as_str())) {
+        if tags::is_late(template) {
             args.late.insert(name.clone(), template.clone());
             continue;
         }

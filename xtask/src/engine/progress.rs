@@ -59,6 +59,14 @@ pub enum Event {
     Text(String),
 }
 
+impl Event {
+    /// Whether a step has failed by itself. A cache that cannot be moved is no failure.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Finished { step, error: Some(error), .. }
+            if !step.moves_cache() && !error.contains(CANCELED))
+    }
+}
+
 /// What BuildKit says of a step that ended because another one failed or the build was stopped.
 pub const CANCELED: &str = "context canceled";
 

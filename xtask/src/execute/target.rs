@@ -63,9 +63,7 @@ struct Prepared<'s> {
     /// The step with the labels that name its parents.
     labelled: Step,
     parents: BTreeMap<TargetName, Parent>,
-    /// The digests of the parents.
-    bound: BTreeMap<String, Digest>,
-    /// What the image will say of itself.
+    /// What the image will say of itself: the digests of its parents are those that were bound.
     identity: Identity,
     previous: Vec<Record>,
     metadata_file: Utf8PathBuf,
@@ -160,13 +158,12 @@ impl<'a> Workshop<'a> {
             return Ok(Start::UpToDate(self.skip(step)?));
         }
         let parents = self.bind_parents(step)?;
-        let bound = self.digests_of_parents(step);
         let mut labelled = step.clone();
-        let identity = Identity { key: step.key.clone(), parents: bound.clone() };
+        let identity = Identity { key: step.key.clone(), parents: self.digests_of_parents(step) };
         labelled.labels.extend(identity.labels());
         // A parent that is bound by digest is what the label names.
         if let Some(base) = step.parents.iter().find(|edge| edge.is_base)
-            && let Some(digest) = bound.get(&base.parent.to_string())
+            && let Some(digest) = identity.parents.get(&base.parent.to_string())
         {
             labelled
                 .labels
@@ -178,7 +175,6 @@ impl<'a> Workshop<'a> {
             step,
             labelled,
             parents,
-            bound,
             identity,
             previous,
             metadata_file,
@@ -259,7 +255,7 @@ impl<'a> Workshop<'a> {
         image: Option<StoredImage>,
         looked: &Looked,
     ) -> Result<Made, NotMade> {
-        let Prepared { step, bound, previous, identity, .. } = prepared;
+        let Prepared { step, previous, identity, .. } = prepared;
         let image = image.with_context(|| {
             let name = step.local_name();
             format!("the build ended well, but the engine has no image {name}; is the builder loading into it?")
@@ -278,7 +274,7 @@ impl<'a> Workshop<'a> {
         }));
         let doubt = if Identity::read(&image.labels).as_ref() != Some(identity) {
             Some("another process built its image at the same time".to_owned())
-        } else if let Some(why) = looked.doubt(bound) {
+        } else if let Some(why) = looked.doubt(&identity.parents) {
             Some(why)
         } else if !(self.unchanged)(step) {
             Some("its inputs changed while it was built".to_owned())
@@ -293,7 +289,7 @@ impl<'a> Workshop<'a> {
             made.notes.push(format!("{name}: {why}, so the build is not recorded; build it again"));
         } else {
             let replaced = replaced(step, previous);
-            self.record(step, &image, bound, &replaced, built.time.as_secs_f64())?;
+            self.record(step, &image, &identity.parents, &replaced, built.time.as_secs_f64())?;
             // The image is there and recorded; names that stay are tried again by the next build.
             if let Err(error) = self.drop_later(step, replaced, previous) {
                 made.notes.push(format!("an earlier image stays in the engine: {error:#}"));

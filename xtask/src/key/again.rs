@@ -4,6 +4,7 @@ use std::fs;
 
 use super::inputs::{self, Sources};
 use super::keys::PlatformKey;
+use super::reads::reads_of;
 use super::{Contexts, Request};
 use crate::dockerfile::Reading;
 use crate::graph::Vertex;
@@ -28,7 +29,7 @@ pub fn is_untouched(
     if now.as_ref() != sources.workspace.dockerfiles.get(dockerfile) || stamps != then.stamps {
         return false;
     }
-    let reads = inputs::reads_of(sources, vertex, node, platform);
+    let reads = reads_of(sources, vertex, node, platform);
     let reads: Vec<_> = reads
         .iter()
         .filter(|(_, read)| !matches!(read.reading, Reading::Always { .. }))

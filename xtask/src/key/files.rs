@@ -108,7 +108,7 @@ impl<'a> Contexts<'a> {
             return None;
         }
         let text = fs::read(self.root.join(&own)).ok()?;
-        Some((own, format!("sha256:{}", hex(&Sha256::digest(text).into()))))
+        Some((own, digest_of(text)))
     }
 
     /// Keeps the hashes of files for the next run, where nobody else goes on with the index.
@@ -168,6 +168,11 @@ impl<'a> Contexts<'a> {
         lock(&self.ignores).insert(file.to_owned(), (ignore.clone(), text.into()));
         Ok(ignore)
     }
+}
+
+/// `sha256:…`.
+pub(super) fn digest_of(bytes: impl AsRef<[u8]>) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(bytes).into()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -10,6 +10,7 @@ mod files;
 mod identity;
 mod inputs;
 mod keys;
+mod reads;
 mod record;
 mod value;
 

@@ -9,7 +9,7 @@ mod template;
 
 pub use channel::{Occasion, default_templates};
 pub use facts::{Facts, Stamps};
-pub use template::{Missing, Rendered, check, names_in, outline, render, sanitise};
+pub use template::{Missing, Rendered, check, is_late, names_in, outline, render, sanitise};
 
 use std::collections::BTreeMap;
 

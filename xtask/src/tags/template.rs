@@ -136,6 +136,13 @@ pub fn names_in(template: &Template) -> BTreeSet<String> {
         .unwrap_or_default()
 }
 
+const LATE: [&str; 3] = ["reference", "base_name", "base_digest"];
+
+/// Whether `template` names a fact that is known only once the graph, or a parent, is.
+pub fn is_late(template: &Template) -> bool {
+    names_in(template).iter().any(|fact| LATE.contains(&fact.as_str()))
+}
+
 fn mistake(text: &str, why: &str, place: &Place) -> Mistake {
     Mistake::new(format!("the template {text:?}: {why}")).at(place.clone())
 }

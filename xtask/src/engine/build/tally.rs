@@ -34,6 +34,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn take(&mut self, event: Event) {
+        let is_failure = event.is_failure();
         match event {
             // A build does not fail for a cache; one that nobody wrote yet is nothing to tell of.
             Event::Finished { step, error: Some(error), .. } if step.moves_cache() => {
@@ -42,7 +43,7 @@ impl Tally {
                 }
             }
             Event::Finished { step, error: Some(error), .. } => {
-                if !error.contains(CANCELED) {
+                if is_failure {
                     self.failed.get_or_insert((step, error));
                 }
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 
-use super::super::progress::{CANCELED, Event, ProgressOfMany};
+use super::super::progress::{Event, ProgressOfMany};
 use super::super::{Invocation, interrupt};
 use super::log::Log;
 use super::tally::Tally;
@@ -95,9 +95,7 @@ impl Watched {
     }
 
     fn event(&mut self, event: Event) {
-        if let Event::Finished { step, error: Some(error), .. } = &event {
-            self.failed |= !step.moves_cache() && !error.contains(CANCELED);
-        }
+        self.failed |= event.is_failure();
         let Some(build) = &mut self.building else { return };
         build.last = Instant::now();
         match &event {

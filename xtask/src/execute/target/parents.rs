@@ -155,13 +155,17 @@ impl Workshop<'_> {
 
     /// Sees to it that `local_name` means `digest`. It is immutable by our own rule only: somebody may have moved it.
     fn hold(&self, name: &TargetName, local_name: &str, digest: &Digest) -> anyhow::Result<()> {
-        if self.engine.named(local_name)?.is_none_or(|image| image.id != *digest) {
+        if !self.means(local_name, digest)? {
             self.engine.tag(digest.as_str(), local_name).with_context(|| moved(name))?;
         }
         if let Some(Ready::InEngine { seen, .. }) = self.lock().get_mut(name) {
             *seen = Some(Instant::now());
         }
         Ok(())
+    }
+
+    fn means(&self, local_name: &str, digest: &Digest) -> anyhow::Result<bool> {
+        Ok(self.engine.named(local_name)?.is_some_and(|image| image.id == *digest))
     }
 
     /// The layout of a parent, written by the first child that needs it.
@@ -181,7 +185,7 @@ impl Workshop<'_> {
         }
         let folder = self.scratch.join(format!("{}.layout", file_name(name).replace('@', "+")));
         let exported = layout::export(self.engine, local_name, self.root, &folder)?;
-        if self.engine.named(local_name)?.is_none_or(|image| image.id != *digest) {
+        if !self.means(local_name, digest)? {
             anyhow::bail!("{}", moved(name));
         }
         Ok(layout.insert(exported).clone())
@@ -196,7 +200,7 @@ impl Workshop<'_> {
             build.parents.iter().filter_map(|(name, parent)| match parent {
                 Parent::Local(local_name) => {
                     let name = name.to_string();
-                    Some((local_name.as_str(), (build.bound.get(&name)?, name)))
+                    Some((local_name.as_str(), (build.identity.parents.get(&name)?, name)))
                 }
                 Parent::Layout { .. } | Parent::Published(_) => None,
             })

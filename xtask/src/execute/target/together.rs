@@ -72,8 +72,7 @@ impl Workshop<'_> {
         done: Done<'_, Made, NotMade>,
     ) {
         if builds.len() < 2 || self.apart.load(Ordering::Relaxed) {
-            let every: Vec<usize> = (0..builds.len()).collect();
-            return self.build_each(builds, &every, keep_going, sink, done);
+            return self.build_each(builds, keep_going, sink, done);
         }
         std::thread::scope(|threads| {
             let rest = RefCell::new((0..builds.len()).collect::<BTreeSet<usize>>());
@@ -119,12 +118,12 @@ impl Workshop<'_> {
                     }
                     done(results);
                 };
-                self.build_each(builds, &rest, keep_going, sink, &done);
+                self.build_rest(builds, &rest, keep_going, sink, &done);
             }
         });
     }
 
-    /// These parts of `builds`, together once more.
+    /// These parts of `builds`, together once more unless that is over.
     fn build_rest(
         &self,
         builds: &[Logging<'_>],
@@ -159,18 +158,16 @@ impl Workshop<'_> {
         done(settled.collect());
     }
 
-    /// These parts of `builds`, each by a process of its own.
+    /// Each by a process of its own.
     fn build_each(
         &self,
         builds: &[Logging<'_>],
-        parts: &[usize],
         keep_going: bool,
         sink: &(dyn Fn(usize, &Event) + Sync),
         done: Done<'_, Made, NotMade>,
     ) {
-        let jobs = vec![Job::default(); parts.len()];
-        let alone = |position: usize| {
-            let part = parts[position];
+        let jobs = vec![Job::default(); builds.len()];
+        let alone = |part: usize| {
             let (build, log) = builds[part];
             let made = self.build(build, log, &|event| sink(part, event), Duration::ZERO);
             let outcome = if made.is_ok() { Ok(()) } else { Err(()) };
